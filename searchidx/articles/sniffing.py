@@ -1,0 +1,63 @@
+"""What kind of file it is: by its suffix, or by how it begins."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from searchidx.articles.decoding import marked_encoding
+from searchidx.articles.jsonl import DECODER, is_compressed
+
+SAMPLE = 2**16
+"""Bytes from the start of a file by which it is judged."""
+
+_TYPES = {
+    "text/plain": ".txt .text",
+    "text/markdown": ".md .markdown",
+    "text/html": ".html .htm .xhtml",
+    "application/jsonl": ".jsonl .ndjson .jsonl.gz .jsonl.xz .jsonl.bz2",
+}
+MEDIA_TYPES = {suffix: media_type for media_type, suffixes in _TYPES.items() for suffix in suffixes.split()}
+"""The files of a folder that are read, by suffix."""
+_BINARY = """
+.7z .avi .bin .bmp .bz2 .db .dll .doc .docx .dylib .eot .epub .exe .faiss .flac .gif .gz .heic .ico .iso .jar .jpeg
+.jpg .m4a .mkv .mov .mp3 .mp4 .npy .npz .o .odp .ods .odt .ogg .onnx .otf .parquet .pdf .png .ppt .pptx .pyc .rar
+.safetensors .so .sqlite .tar .tgz .tif .tiff .ttf .wasm .wav .webm .webp .woff .woff2 .xls .xlsx .xz .zip .zst
+"""
+BINARY_SUFFIXES = frozenset(_BINARY.split())
+"""Files of a folder that are counted as binary without being opened."""
+
+_PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_FRONT_MATTER = re.compile(r"---[ \t]*\r?\n.*?^---[ \t]*$", re.S | re.M)
+_OBJECTS = re.compile(r"\s*(?:\[\s*)?\{")
+
+
+def suffix_of(path: str) -> str:
+    """The suffix in small letters; that of a compressed file has two parts."""
+    stem, last = os.path.splitext(path.lower())
+    both = os.path.splitext(stem)[1] + last
+    return both if both in MEDIA_TYPES else last
+
+
+def sniff(head: bytes) -> str:
+    """The media type of a file that starts with these bytes, up to ``SAMPLE`` of them; plain text if in doubt."""
+    if is_compressed(head):
+        return "application/jsonl"
+    text = head.decode(marked_encoding(head) or "utf-8", "replace")
+    if _OBJECTS.match(text):
+        return _json_kind(text)
+    if _PAGE.match(text[:4096]):
+        return "text/html"
+    return "text/markdown" if _FRONT_MATTER.match(text) else "text/plain"
+
+
+def _json_kind(text: str) -> str:
+    """``application/jsonl`` where the first line is an object by itself or does not end within the sample."""
+    line, rest, _ = text.lstrip().partition("\n")
+    if line.startswith("["):
+        return "application/json"
+    try:
+        DECODER.decode(line)
+    except (ValueError, RecursionError):
+        return "application/jsonl" if not rest else "application/json" if line.strip() == "{" else "text/plain"
+    return "application/jsonl"

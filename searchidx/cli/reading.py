@@ -1,0 +1,232 @@
+"""The commands that read an index: search, context, get, list, status, and export, encoders."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import typer
+
+from searchidx.cli import tables, terminal
+from searchidx.cli.arguments import (
+    After,
+    AsJson,
+    AsJsonLines,
+    AsTrec,
+    Before,
+    Budget,
+    Check,
+    Device,
+    DocId,
+    EncoderName,
+    Explain,
+    Full,
+    Fusion,
+    IndexName,
+    LexicalWeight,
+    Limit,
+    Mode,
+    NoGroup,
+    Outlet,
+    Output,
+    Query,
+    Quiet,
+    TopK,
+    Where,
+    locate,
+    one_of,
+    opened,
+    read_query,
+)
+from searchidx.cli.output import print_json, print_json_array, print_json_lines, print_trec, write_json_lines
+from searchidx.errors import SearchIdxError
+
+TABLE_ROWS = 200
+"""Articles that ``list`` shows on a terminal unless told."""
+
+
+def search(
+    query: Query,
+    index: IndexName = "default",
+    top_k: TopK = 10,
+    where: Where = None,
+    after: After = None,
+    before: Before = None,
+    source: Outlet = None,
+    mode: Mode = "hybrid",
+    fusion: Fusion = "weighted",
+    lexical_weight: LexicalWeight = None,
+    no_group: NoGroup = False,
+    explain: Explain = False,
+    full: Full = False,
+    as_json: AsJson = False,
+    as_lines: AsJsonLines = False,
+    as_trec: AsTrec = False,
+    encoder: EncoderName = None,
+    device: Device = None,
+) -> None:
+    """Find the passages that answer a query.
+
+    Example: searchidx search US restrictions on Chinese telecoms -k 5 --after 2018
+    """
+    one_of(("--json", as_json), ("--jsonl", as_lines), ("--trec", as_trec))
+    one_of(("--trec", as_trec), ("--no-group", no_group))
+    text = read_query(query)
+    with opened(index, encoder, device) as found:
+        hits = found.search(
+            text,
+            top_k,
+            mode=mode,
+            where=where or (),
+            after=after,
+            before=before,
+            sources=source or (),
+            group=not no_group,
+            fusion=fusion,
+            lexical_weight=lexical_weight,
+        )
+    if as_trec:
+        print_trec(hits)
+    elif as_json:
+        print_json_array(hit.to_dict() for hit in hits)
+    elif as_lines:
+        print_json_lines(hit.to_dict() for hit in hits)
+    elif hits:
+        terminal.print_hits(hits, full=full, explain=explain)
+    if not hits:
+        terminal.note(f"no results: {_hint(text, filtered=bool(where or after or before or source), mode=mode)}")
+
+
+def _hint(query: str, *, filtered: bool, mode: str) -> str:
+    """What to try where nothing was found."""
+    if not query.strip():
+        return "the query is empty"
+    if filtered:
+        return "searchidx list with the same filters shows the articles they let through"
+    if mode != "hybrid":
+        return "--mode hybrid looks for meaning and for words"
+    return "searchidx status shows what the index holds"
+
+
+def context(
+    query: Query,
+    index: IndexName = "default",
+    max_tokens: Budget = 1500,
+    where: Where = None,
+    after: After = None,
+    before: Before = None,
+    source: Outlet = None,
+    as_json: AsJson = False,
+    encoder: EncoderName = None,
+    device: Device = None,
+) -> None:
+    """Collect the best passages for a language model.
+
+    They are numbered, quoted and cited, and fit the budget together.
+
+    Example: searchidx context "Who restricted Huawei?" --max-tokens 800
+    """
+    text = read_query(query)
+    with opened(index, encoder, device) as found:
+        collected = found.context(
+            text, max_tokens=max_tokens, where=where or (), after=after, before=before, sources=source or ()
+        )
+    if as_json:
+        print_json(collected.to_dict())
+    elif collected.citations:
+        sys.stdout.write(terminal.clean(collected.text, lines=True)[0] + "\n")
+    if not collected.citations:
+        terminal.note("no results: no passage was found that fits --max-tokens and the filters")
+
+
+def get(doc_id: DocId, index: IndexName = "default", as_json: AsJson = False) -> None:
+    """Print an article with its whole text.
+
+    Example: searchidx get articles/huawei.md -i news
+    """
+    with opened(index) as found:
+        document = found.get(doc_id)
+    if document is None:
+        raise SearchIdxError(f"no article has the id {doc_id!r} in {locate(index)}: searchidx list shows all ids")
+    if as_json:
+        print_json(document.to_dict())
+    else:
+        terminal.print_document(document)
+
+
+def list_articles(
+    index: IndexName = "default",
+    where: Where = None,
+    after: After = None,
+    before: Before = None,
+    source: Outlet = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+    as_lines: AsJsonLines = False,
+) -> None:
+    """List the articles, in the order they were added.
+
+    Columns are separated by tabs where the output is no terminal.
+
+    Example: searchidx list -i news --where topic=law --after 2020
+    """
+    one_of(("--json", as_json), ("--jsonl", as_lines))
+    with opened(index) as found:
+        documents = found.list(where=where or (), after=after, before=before, sources=source or (), limit=limit)
+        values = ({name: value for name, value in d.to_dict().items() if name != "text"} for d in documents)
+        if as_json:
+            print_json_array(values)
+        elif as_lines:
+            print_json_lines(values)
+        elif limit or not sys.stdout.isatty():
+            tables.print_documents(documents)
+        else:
+            tables.print_documents(islice(documents, TABLE_ROWS))
+            if next(documents, None):
+                terminal.note(f"these are the first {TABLE_ROWS}: --limit N shows more")
+
+
+def status(index: IndexName = "default", check: Check = False, as_json: AsJson = False) -> None:
+    """Show what the index holds and how its parts are.
+
+    The exit status is 1 where --check finds problems.
+
+    Example: searchidx status -i news --check
+    """
+    with opened(index) as found:
+        told = found.status(check=check)
+    if as_json:
+        print_json(told)
+    else:
+        tables.print_facts(tables.status_facts(told))
+    if told.get("problems"):
+        raise typer.Exit(1)
+
+
+def export(index: IndexName = "default", output: Output = "-", quiet: Quiet = False) -> None:
+    """Write all articles as JSON lines, which add takes back.
+
+    Example: searchidx export -i news -o news.jsonl
+    """
+    with opened(index) as found:
+        documents = (document.to_dict() for document in found.export())
+        if output == "-":
+            print_json_lines(documents)
+            return
+        count = write_json_lines(Path(output), documents)
+    if not quiet:
+        terminal.note(f"{output}: {count:,} articles written")
+
+
+def encoders(as_json: AsJson = False) -> None:
+    """List the encoders, which turn text into vectors.
+
+    Example: searchidx encoders
+    """
+    from searchidx.encoders import known_encoders
+
+    if as_json:
+        print_json_array(encoder.to_dict() for encoder in known_encoders())
+    else:
+        tables.print_encoders(known_encoders())

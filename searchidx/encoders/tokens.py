@@ -1,0 +1,167 @@
+"""From text to token ids, for static encoders: by the tokenizers library, or by words for the bundled model.
+
+The bundled model has whole words, and pieces of the words it does not know. Its ``tokenizer.json`` says the same to the
+library, and the ids are equal (a property in the tests). Looking words up is several times as fast where texts repeat
+theirs, and opening the vocabulary too, which a query from the command line waits for:
+docs/decisions/008-bundled-encoder-v1.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from searchidx.errors import EncoderNotFound
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from tokenizers import Tokenizer
+
+    Ids = npt.NDArray[np.intp]
+
+COUNTRY = r"\bU\.S\.(?:A\.)?|\bUSA?\b|\bU\.S\b"
+"""The United States in capitals, which lower case would make the pronoun."""
+NORMALIZER = {
+    "type": "Sequence",
+    "normalizers": [
+        {"type": "Replace", "pattern": {"Regex": COUNTRY}, "content": "usa"},
+        {"type": "NFD"},
+        {"type": "Lowercase"},
+        {"type": "StripAccents"},
+    ],
+}
+PRE_TOKENIZER = {"type": "Split", "pattern": {"Regex": r"[\p{L}\p{N}]+"}, "behavior": "Removed", "invert": True}
+MODEL = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+SLICE = 1_024
+"""Texts tokenised at once: bounds the tokenizer's own memory; larger ones are no faster."""
+REMEMBERED = 16_000_000
+"""Characters of words whose ids are remembered, about two million words; then they are forgotten."""
+
+_COUNTRY = re.compile(COUNTRY)
+_WORD = re.compile(r"[^\W_]+")
+
+
+def tokenizer_json(vocabulary: Mapping[str, int]) -> dict[str, Any]:
+    """What the tokenizers library reads: the same words and pieces."""
+    empty: dict[str, Any] = {"truncation": None, "padding": None, "added_tokens": []}
+    last: dict[str, Any] = {"post_processor": None, "decoder": None}
+    steps = {"normalizer": NORMALIZER, "pre_tokenizer": PRE_TOKENIZER}
+    return {"version": "1.0", **empty, **steps, **last, "model": {**MODEL, "vocab": dict(vocabulary)}}
+
+
+def read_tokenizer(path: Path) -> WordTokenizer | LibraryTokenizer:
+    """The tokenizer in ``tokenizer.json``.
+
+    Raises:
+        EncoderNotFound: there is none, or it cannot be read.
+    """
+    if not path.is_file():
+        raise EncoderNotFound(f"{path} is missing; the model is not complete")
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        vocabulary = described["model"].pop("vocab")
+        if {**described, "model": {**described["model"], "vocab": {}}} == tokenizer_json({}):
+            return WordTokenizer(vocabulary)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # the library says what is wrong
+    return LibraryTokenizer(path)
+
+
+class LibraryTokenizer:
+    """Any ``tokenizer.json``. A limit stored in it holds for vectors and not for counting, so it is not applied here.
+
+    Attributes:
+        max_tokens: that limit; 0 where there is none.
+        keep_end: whether it is the beginning that is cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from tokenizers import Tokenizer
+
+        try:
+            self._tokenizer: Tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises nothing narrower
+            raise EncoderNotFound(f"{path} is not a tokenizer ({error}); copy the model again") from error
+        limit = self._tokenizer.truncation or {}
+        self.max_tokens = int(limit.get("max_length", 0))
+        self.keep_end = limit.get("direction") == "left"
+        self._tokenizer.no_padding()  # it would count as tokens
+        self._tokenizer.no_truncation()
+
+    @property
+    def vocabulary(self) -> Mapping[str, int]:
+        """Id of each token."""
+        return self._tokenizer.get_vocab()
+
+    def tokenise(self, texts: Sequence[str]) -> Iterator[Ids]:
+        """Token ids of each text, in order and as they are asked for."""
+        if len(texts) == 1:  # a query: starting the tokenizer's pool of threads costs more than the work
+            yield np.array(self._tokenizer.encode(texts[0], add_special_tokens=False).ids, dtype=np.intp)
+            return
+        for start in range(0, len(texts), SLICE):
+            batch = list(texts[start : start + SLICE])
+            for encoding in self._tokenizer.encode_batch_fast(batch, add_special_tokens=False):
+                yield np.array(encoding.ids, dtype=np.intp)
+
+
+class WordTokenizer:
+    """Ids of the words of a text, by a vocabulary with ``[UNK]`` 0 and pieces that begin with ``##``."""
+
+    max_tokens, keep_end = 0, False
+
+    def __init__(self, vocabulary: Mapping[str, int]) -> None:
+        self.vocabulary = vocabulary
+        self._known: dict[str, tuple[int, ...]] = {}
+        self._characters = 0
+
+    def tokenise(self, texts: Sequence[str]) -> Iterator[Ids]:
+        """Token ids of each text, in order and as they are asked for."""
+        for start in range(0, len(texts), SLICE):
+            yield from self._looked_up(texts[start : start + SLICE])
+
+    def _looked_up(self, texts: Sequence[str]) -> Iterator[Ids]:
+        """What stands between blanks is looked at once: no word goes across a blank."""
+        split = [text.split() for text in texts]
+        known = self._known
+        fresh = set(chain.from_iterable(split)).difference(known)
+        self._characters += sum(map(len, fresh))
+        if self._characters > REMEMBERED:  # a new dict: another thread goes on with the old one
+            known, self._characters = {}, 0
+            fresh = set(chain.from_iterable(split))
+        known.update((chunk, self._ids(chunk)) for chunk in fresh)
+        self._known = known
+        for chunks in split:
+            yield np.fromiter(chain.from_iterable(map(known.__getitem__, chunks)), dtype=np.intp)
+
+    def words(self, chunk: str) -> list[str]:
+        """The words of a text as the vocabulary writes them: lower case, without accents."""
+        chunk = _COUNTRY.sub("usa", chunk) if "U" in chunk else chunk
+        if chunk.isascii():
+            return _WORD.findall(chunk.lower())
+        # letter by letter, as the library does: no final sigma
+        lower = "".join(map(str.lower, unicodedata.normalize("NFD", chunk)))
+        return _WORD.findall("".join(letter for letter in lower if unicodedata.category(letter)[0] != "M"))
+
+    def _ids(self, chunk: str) -> tuple[int, ...]:
+        return tuple(chain.from_iterable(map(self._pieces, self.words(chunk))))
+
+    def _pieces(self, word: str) -> list[int]:
+        """The longest piece that begins the word, then the longest that goes on, and so on (Wu et al. 2016, 4.1)."""
+        if (known := self.vocabulary.get(word)) is not None:
+            return [known]
+        ids, start, prefix = list[int](), 0, ""
+        while start < len(word) <= int(str(MODEL["max_input_chars_per_word"])):
+            ends = (end for end in range(len(word), start, -1) if prefix + word[start:end] in self.vocabulary)
+            end = next(ends, 0)
+            if not end:
+                return [0]
+            ids.append(self.vocabulary[prefix + word[start:end]])
+            start, prefix = end, "##"
+        return ids or [0]

@@ -1,0 +1,466 @@
+"""``Index``: the one class behind every door."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from searchidx.encoders import DEFAULT_ENCODER, load_encoder
+from searchidx.errors import EncoderMismatch, IndexLocked, SearchIdxError, StorageError
+from searchidx.ranking.context import build_context
+from searchidx.ranking.filters import compile_filters
+from searchidx.search import Question, answer, rank
+from searchidx.storage.analysis import UNKNOWN, analysis, check_language
+from searchidx.storage.dense import TAIL_LIMIT, DenseIndex
+from searchidx.storage.files import is_writable
+from searchidx.storage.lexical import LexicalIndex
+from searchidx.storage.lock import writer_lock
+from searchidx.storage.store import FILE, Store
+from searchidx.storage.writer import StoreWriter, describe, make_store
+from searchidx.types import Change, Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report
+
+if TYPE_CHECKING:
+    from searchidx.ingest import Ingest, Progress
+
+T = TypeVar("T")
+
+
+class Index:
+    """An index of articles in one folder.
+
+    Make one with ``create`` or ``open``; use it as a context manager or call ``close``. Reading is safe from several
+    threads and processes at once; one process writes at a time.
+
+    Attributes:
+        folder: where it lies.
+    """
+
+    def __init__(self, folder: Path, encoder: str | Encoder | None = None, device: str | None = None) -> None:
+        self.folder = folder
+        self._device = device
+        self._mutex = threading.RLock()
+        self._store = Store(folder)
+        self._encoder: Encoder | None = None
+        self._dense: DenseIndex | None = None
+        self._lexical: LexicalIndex | None = None
+        self._moment = (-1, -1, "")
+        self._owner = False  # whether this object holds the right to write
+        self._wrote = False  # whether the store's log may hold what this object wrote
+        try:
+            self._check_encoder(encoder)
+        except BaseException:
+            self._store.close()
+            raise
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        encoder: str | Encoder = DEFAULT_ENCODER,
+        device: str | None = None,
+        max_tokens: int | None = None,
+        language: str = UNKNOWN,
+    ) -> Index:
+        """Make an empty index.
+
+        Args:
+            path: a folder that does not exist yet, or is empty.
+            encoder: a name (see ``searchidx encoders``), a folder with a sentence-transformers model, or an object.
+            device: for transformer encoders: ``cpu``, ``cuda`` or None to choose.
+            max_tokens: longest passage in the encoder's tokens, title and headings included.
+            language: whose words are stemmed, a code such as ``de``; ``auto`` takes that of the first articles.
+
+        Raises:
+            ValueError: ``language`` is no code of two letters.
+            StorageError: there is something at ``path`` already, or it cannot be written.
+            EncoderNotFound, MissingExtra: the encoder cannot be loaded.
+        """
+        from searchidx.articles.chunking import DEFAULT_MAX_TOKENS
+
+        folder = Path(path)
+        if (folder / FILE).exists():
+            raise StorageError(f"there is an index at {folder} already: open it instead")
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise StorageError(f"{folder} exists and is no index: choose another path")
+        loaded = load_encoder(encoder, device) if isinstance(encoder, str) else encoder
+        budget = max_tokens or DEFAULT_MAX_TOKENS
+        if loaded.max_tokens:
+            budget = min(budget, loaded.max_tokens)
+        settings = {
+            "encoder": describe(loaded),
+            "max_tokens": budget,
+            "language": check_language(language),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        make_store(folder, settings)
+        return cls(folder, loaded, device)
+
+    @classmethod
+    def open(
+        cls, path: str | os.PathLike[str], *, encoder: str | Encoder | None = None, device: str | None = None
+    ) -> Index:
+        """Open an index that exists, from a read-only folder too.
+
+        Args:
+            path: its folder.
+            encoder: only to insist on one; by default the index knows its own.
+            device: for transformer encoders: ``cpu``, ``cuda`` or None to choose.
+
+        Raises:
+            IndexNotFound: there is none; the message names similar ones.
+            EncoderMismatch: it was built with another encoder than ``encoder``.
+            IndexCorrupted, IndexIncompatible: it cannot be read.
+        """
+        return cls(Path(path), encoder, device)
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all files; safe to call twice."""
+        with self._mutex:
+            if self._wrote:  # where another process is writing, that one will fold the log
+                with suppress(SearchIdxError), writer_lock(self.folder):
+                    StoreWriter(self.folder).close()
+            self._store.close()
+            if self._lexical:
+                self._lexical.close()
+            self._wrote, self._dense, self._lexical = False, None, None
+
+    # the encoder
+
+    def _check_encoder(self, asked: str | Encoder | None) -> None:
+        if asked is None:
+            return
+        built: dict[str, Any] = self._store.setting("encoder")
+        name = asked if isinstance(asked, str) else asked.name
+        if isinstance(asked, str) and name != built["name"]:
+            raise EncoderMismatch(
+                f"{self.folder} was built with {built['name']} ({built['dim']} dims), you asked for {name}: "
+                f"open it without --encoder, or encode it again with: searchidx sync --encoder {name}"
+            )
+        if not isinstance(asked, str):
+            self._encoder = self._matching(asked)
+
+    def _matching(self, encoder: Encoder) -> Encoder:
+        built: dict[str, Any] = self._store.setting("encoder")
+        if encoder.fingerprint != built["fingerprint"]:
+            raise EncoderMismatch(
+                f"{self.folder} was built with {built['name']} ({built['dim']} dims, {built['fingerprint']}), "
+                f"this is {encoder.name} ({encoder.dim} dims, {encoder.fingerprint}), whose vectors differ: "
+                f"encode it again with: searchidx sync --encoder {encoder.name}"
+            )
+        return encoder
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of this index, loaded when first needed."""
+        with self._mutex:
+            if self._encoder is None:
+                name = self._store.setting("encoder")["name"]
+                self._encoder = self._matching(load_encoder(name, self._device))
+            return self._encoder
+
+    # reading
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        mode: Mode = "hybrid",
+        where: Sequence[str] = (),
+        after: str | None = None,
+        before: str | None = None,
+        sources: Sequence[str] = (),
+        group: bool = True,
+        fusion: str = "weighted",
+        lexical_weight: float | None = None,
+    ) -> list[Hit]:
+        """Find the passages that answer a query.
+
+        Args:
+            query: anything a person types; empty finds nothing.
+            k: hits wanted, at least 1.
+            mode: ``hybrid``, ``dense`` or ``lexical``.
+            where: filters such as ``"topic=law"`` or ``"published>=2018"``; all must hold.
+            after: only articles published on this date or later (``2018``, ``2018-05``, ``2018-05-03``).
+            before: only articles published before this date.
+            sources: only articles of one of these outlets.
+            group: one hit per article, its other passages listed with it; False for one hit per passage.
+            fusion: ``weighted`` (normalised scores) or ``rrf`` (reciprocal rank), for hybrid.
+            lexical_weight: weight of BM25 from 0 to 1 in weighted fusion; None for the measured default.
+
+        Returns:
+            Hits, best first. Filters apply before ranking: where k articles pass them and match, k come back.
+
+        Raises:
+            BadFilter: a filter cannot be read or names an unknown field.
+            EncoderMismatch: the installed encoder is not the one that made the vectors (``lexical`` still works).
+        """
+        question = Question(
+            query, k, mode, where, after, before, sources, group=group, fusion=fusion, lexical_weight=lexical_weight
+        )
+        return self._ask(answer, question)
+
+    def rank(self, query: str, k: int = 100, **options: Any) -> list[tuple[str, float]]:
+        """Ids of the best articles with the score of their best passage, in the order of ``search``.
+
+        It reads no text, which an evaluation does not need. Options as for ``search``, without ``group``.
+        """
+        return self._ask(rank, Question(query, k, group=True, **options))
+
+    def _ask(self, way: Callable[..., list[T]], question: Question) -> list[T]:
+        legs = self._legs(question.mode)
+        if not question.text.strip():
+            return []
+        return way(question, self._store, legs, None if question.mode == "lexical" else self.encoder)
+
+    def context(self, query: str, *, max_tokens: int = 1500, k: int = 20, **options: Any) -> Context:
+        """Collect the best passages for a language model, numbered and quoted, within a budget.
+
+        Args:
+            query: the question.
+            max_tokens: budget for the text, in tokens of this index's encoder.
+            k: passages considered.
+            options: as for ``search``.
+        """
+        hits = self.search(query, k, **{"group": False, **options})
+        return build_context(query, hits, max_tokens, lambda text: self.encoder.count_tokens([text])[0])
+
+    def get(self, doc_id: str) -> Document | None:
+        """An article with its whole text, or None."""
+        return self._store.document(doc_id)
+
+    def list(
+        self,
+        *,
+        where: Sequence[str] = (),
+        after: str | None = None,
+        before: str | None = None,
+        sources: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> Iterator[Document]:
+        """Articles without their text, in the order they were added; filters as for ``search``."""
+        condition = compile_filters(where, after=after, before=before, sources=sources, known=self._store.fields())
+        wanted = -1 if limit is None else limit
+        if condition is None:
+            return self._store.documents(limit=wanted)
+        return self._store.documents(condition.sql, condition.parameters, wanted)
+
+    def export(self) -> Iterator[Document]:
+        """Every article with its whole text; ``add`` takes them back."""
+        return (document for short in self.list() if (document := self.get(short.doc_id)))
+
+    def status(self, *, check: bool = False) -> dict[str, Any]:
+        """What the index holds and how its parts are; ``check`` reads everything and adds ``problems``."""
+        from searchidx.storage.check import find_problems
+        from searchidx.storage.schema import FORMAT
+
+        self._legs("hybrid")
+        dense, lexical = self._arrangements()
+        status: dict[str, Any] = {
+            "path": str(self.folder),
+            "format": FORMAT,
+            "created": self._store.setting("created"),
+            **self._store.counts(),
+            "encoder": self._store.setting("encoder"),
+            "max_tokens": self._store.setting("max_tokens"),
+            "language": self._store.setting("language") or analysis().language,
+            "position": self._store.position(),
+            "dense": dense.status(),
+            "lexical": lexical.status(),
+            "bytes": sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
+            "roots": self._store.roots(),
+            "failures": [{"uri": failure.uri, "reason": failure.reason} for failure in self._store.failures()],
+        }
+        if check:
+            status["problems"] = find_problems(self._store, dense, lexical)
+        return status
+
+    def _legs(self, mode: Mode) -> dict[str, PassageIndex]:
+        """The arrangements that a mode asks, caught up with the store."""
+        with self._mutex:
+            moment = self._store.moment()
+            if moment != self._moment:
+                self._refresh(moment)
+            dense, lexical = self._arrangements()
+            legs: dict[str, PassageIndex] = {"dense": dense, "lexical": lexical}
+            return legs if mode == "hybrid" else {mode: legs[mode]}
+
+    def _refresh(self, moment: tuple[int, int, str]) -> None:
+        """Catch up; where a killed writer left an arrangement far behind, finish its work if no other is writing."""
+        if moment[1] != self._moment[1] and self._dense:  # encoded again by another process
+            self._dense = self._encoder = None
+        self._follow_language()
+        dense, lexical = self._arrangements()
+        if not lexical.mirrored:  # what another process has committed, and its few changes since
+            self._advance(lexical)
+        behind = lexical.mirrored or lexical.position() < moment[0] or moment[0] - dense.position() > TAIL_LIMIT
+        if behind and is_writable(self.folder):
+            try:
+                with self._writing():
+                    self._catch_up()
+            except IndexLocked:  # whoever is writing will catch up
+                pass
+            except StorageError:  # a full disk must not hide what was acknowledged
+                self._arrangements()[1].leave_folder()
+        self._catch_up()
+        self._moment = moment if self._arrangements()[1].position() >= moment[0] else (-1, *moment[1:])
+
+    def _arrangements(self) -> tuple[DenseIndex, LexicalIndex]:
+        """Both legs, opened when first needed."""
+        if self._dense is None:
+            self._dense = DenseIndex(self.folder / "dense", self._store, writable=self._owner)
+        if self._lexical is None:
+            self._lexical = LexicalIndex(self.folder / "lexical", self._store, writable=self._owner)
+        return self._dense, self._lexical
+
+    def _follow_language(self) -> None:
+        """Let go of a lexical leg whose words are those of another language: it is opened again, and built anew."""
+        if self._lexical and self._lexical.language != analysis(self._store.setting("language")).language:
+            self._lexical.close()
+            self._lexical = None
+
+    def _catch_up(self, progress: Callable[[Progress], None] | None = None) -> None:
+        self._follow_language()
+        for arrangement in self._arrangements():
+            self._advance(arrangement, progress)
+
+    def _advance(self, arrangement: PassageIndex, progress: Callable[[Progress], None] | None = None) -> None:
+        changes: Iterable[Change] = self._store.changes(arrangement.position())
+        if progress:
+            from searchidx.ingest import counted
+
+            changes = counted(changes, self._store.position() - arrangement.position(), progress)
+        arrangement.apply(changes)
+
+    # writing
+
+    @contextmanager
+    def _writing(self, wait: float = 0.0) -> Iterator[StoreWriter]:
+        """Hold the lock and a writing store; the arrangements may write too until it ends."""
+        with self._mutex, writer_lock(self.folder, wait):
+            self._own(True)
+            try:
+                writer = StoreWriter(self.folder)
+                self._wrote = True
+                try:
+                    yield writer
+                finally:
+                    writer.close(fold=False)
+            finally:
+                self._own(False)
+
+    def _own(self, owner: bool) -> None:
+        self._owner = owner
+        if self._lexical and self._lexical.mirrored:  # the mirror of a damaged folder gives way to the folder
+            self._lexical.close()
+            self._lexical = None
+        for arrangement in (self._dense, self._lexical):
+            if arrangement:
+                arrangement.writable = owner
+
+    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, *, mirror: bool) -> Ingest:
+        from searchidx.ingest import Ingest
+
+        generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
+        return Ingest(writer, self.encoder, generation, max_tokens, mirror=mirror, progress=progress)
+
+    def add(
+        self,
+        *sources: str | os.PathLike[str] | Document,
+        progress: Callable[[Progress], None] | None = None,
+        wait: float = 0.0,
+    ) -> Report:
+        """Add articles, or bring those up to date that changed; what is unchanged costs no encoding.
+
+        Args:
+            sources: files, folders, glob patterns, ``-`` for standard input, or Documents.
+            progress: called after each transaction: what it counts is acknowledged and survives a kill.
+            wait: seconds to wait for another writer.
+
+        Returns:
+            The report; sources that could not be read are listed there with the reason and stop nothing else.
+
+        Raises:
+            IndexLocked: another process is writing.
+            StorageError: the disk is full or the folder cannot be written; what was acknowledged stays.
+        """
+        with self._writing(wait) as writer:
+            items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
+            report = self._ingest(writer, progress, mirror=False).add(items)
+            self._catch_up(progress)
+        return report
+
+    def remove(self, *doc_ids: str, wait: float = 0.0) -> Report:
+        """Remove articles; ``sync`` does not bring them back, adding them again does. Unknown ids are in ``failed``."""
+        began = time.monotonic()
+        with self._writing(wait) as writer:
+            known = writer.known(doc_ids)
+            with writer.transaction():
+                removed = writer.remove(list(known))
+            self._catch_up()
+        missing = [Failure(doc_id, "no article has this id") for doc_id in doc_ids if doc_id not in known]
+        return Report(removed=removed, seconds=time.monotonic() - began, failed=tuple(missing))
+
+    def sync(
+        self,
+        *,
+        rebuild: bool = False,
+        encoder: str | Encoder | None = None,
+        language: str | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        wait: float = 0.0,
+    ) -> Report:
+        """Bring the index up to date with everything that was ever added to it.
+
+        Files that changed are read again, articles whose files are gone are removed, what failed is tried again.
+
+        Args:
+            rebuild: also make both arrangements anew from the store, and encode passages again whose vector is damaged.
+            encoder: also encode every passage with another encoder; the old vectors answer until the switch.
+            language: also cut the words anew, in another language: a code such as ``de``.
+            progress: called after each transaction.
+            wait: seconds to wait for another writer.
+        """
+        with self._writing(wait) as writer:
+            if encoder is not None:
+                self._switch(writer, encoder, progress)
+            if language is not None:
+                with writer.transaction():
+                    writer.set(language=check_language(language))
+            if rebuild:
+                self._rebuild(writer)
+            report = self._ingest(writer, progress, mirror=True).sync()
+            self._catch_up(progress)
+        return report
+
+    def _switch(self, writer: StoreWriter, encoder: str | Encoder, progress: Callable[[Progress], None] | None) -> None:
+        from searchidx.reencode import reencode
+
+        loaded = load_encoder(encoder, self._device) if isinstance(encoder, str) else encoder
+        if loaded.fingerprint != self._store.setting("encoder")["fingerprint"]:
+            reencode(writer, loaded, progress or (lambda _: None))
+            self._dense, self._moment = None, (-1, *self._store.moment()[1:])
+        self._encoder = loaded
+
+    def _rebuild(self, writer: StoreWriter) -> None:
+        from searchidx.reencode import mend_vectors
+
+        mend_vectors(writer, self.encoder)
+        self._dense = self._lexical = None
+        for name in ("dense", "lexical"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        self._catch_up()

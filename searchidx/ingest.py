@@ -1,0 +1,301 @@
+"""Journey 1: sources become documents, passages, vectors, and one transaction in the store.
+
+Read ``Ingest.add`` from top to bottom. Documents are gathered into batches, so that the encoder works on many texts at
+once and one synced transaction acknowledges many articles; a batch is kept to about two seconds of work, which is the
+most that a killed process repeats. Nothing here grows with the corpus: what a run has met is noted on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from searchidx.articles import chunking, formats, sources
+from searchidx.errors import ExtractError
+from searchidx.storage.analysis import UNKNOWN
+from searchidx.storage.language import language_of
+from searchidx.storage.store import digest
+from searchidx.storage.writer import Entry, StoreWriter
+from searchidx.types import Change, Document, Encoder, Failure, Report, Source
+
+MAX_BATCH = 2_000_000
+"""Characters in a batch at most: about 3,000 passages."""
+MIN_BATCH = 4_000
+SECONDS_PER_BATCH = 2.0
+MAX_FAILURES = 100
+"""Failures of one source that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ``add`` or ``sync`` has come; documents and passages are on the disk when they are counted here.
+
+    Attributes:
+        stage: ``articles`` while sources are read and encoded, ``encode`` while another encoder is, ``index`` while the
+            arrangements catch up, ``queries`` while an evaluation asks them.
+        documents: articles met so far.
+        passages: passages stored so far.
+        done: of ``total``: bytes of the sources in stage ``articles``, changes in stage ``index``,
+            passages in stage ``encode``, queries in stage ``queries``.
+        total: 0 where it is not known.
+    """
+
+    stage: str
+    documents: int = 0
+    passages: int = 0
+    done: int = 0
+    total: int = 0
+
+
+@dataclass
+class _Batch:
+    """Documents and finished sources that wait for the next transaction."""
+
+    documents: list[tuple[Document, str]] = field(default_factory=list)
+    sources: list[tuple[Source, str, str]] = field(default_factory=list)
+    failed: list[tuple[Failure, str]] = field(default_factory=list)
+    characters: int = 0
+
+
+class Ingest:
+    """One run of ``add`` or ``sync``.
+
+    Args:
+        store: opened under the index's lock.
+        encoder: makes the vectors.
+        generation: of the vectors that the index uses.
+        max_tokens: budget of a passage, in the encoder's tokens.
+        mirror: True for ``sync``: articles that are gone from a source are removed.
+        progress: called after each transaction.
+    """
+
+    def __init__(
+        self,
+        store: StoreWriter,
+        encoder: Encoder,
+        generation: int,
+        max_tokens: int,
+        *,
+        mirror: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._generation = generation
+        self._max_tokens = max_tokens
+        self._mirror = mirror
+        self._progress = progress or (lambda _: None)
+        self._batch = _Batch()
+        self._batch_size = MIN_BATCH * 8
+        self._tally: Counter[str] = Counter()
+        self._bytes = Counter[str]()
+        self._skipped: Counter[str] = Counter()
+        self._failed: list[Failure] = []
+        self._began = time.monotonic()
+        store.begin_run()
+
+    def add(self, items: Iterable[str | Path | Document]) -> Report:
+        """Read everything that ``items`` name and store what is new."""
+        for item in items:
+            if isinstance(item, Document):
+                self._failed += filter(None, [self._offer(item, "")])
+                continue
+            self._bytes["total"] += sources.size(str(item))
+            for found in sources.find(str(item), self._skipped):
+                if isinstance(found, Failure):
+                    self._fail_source(found, sources.root(str(item)))
+                else:
+                    self._read(found)
+        self.flush()
+        return self.report()
+
+    def report(self) -> Report:
+        """What this run has done so far."""
+        tally = self._tally
+        return Report(
+            tally["added"],
+            tally["updated"],
+            tally["unchanged"],
+            tally["removed"],
+            tally["passages"],
+            time.monotonic() - self._began,
+            tuple(self._failed),
+            dict(self._skipped),
+        )
+
+    # one source
+
+    def _read(self, source: Source) -> None:
+        """Read one source, unless it is as it was; a failure of one article leaves the others."""
+        start = self._bytes["done"]
+        try:
+            content, size = sources.digest(source), source.path.stat().st_size
+        except OSError as error:
+            self._fail_source(Failure(source.uri, f"cannot be read: {error.strerror or error}"), source.root)
+            return
+        if source.uri != sources.STDIN:
+            source = replace(source, label=self._store.label(source.uri, source.label))
+            if not self._store.visit(source.uri, source.label):
+                return  # named twice, or by two roots
+        if self._store.source(source.uri) == (content, "") and self._keep(source.uri):
+            self._bytes["done"] += size
+            return
+        first_failure, failures = "", 0
+        for item in formats.read(source, lambda done: self._bytes.update(done=start + done - self._bytes["done"])):
+            failure = item if isinstance(item, Failure) else self._offer(item, source.uri)
+            if failure:
+                first_failure, failures = first_failure or failure.reason, failures + 1
+                self._failed += [failure] if failures <= MAX_FAILURES else []
+        if failures > MAX_FAILURES:
+            reason = f"{failures - MAX_FAILURES} more of its articles could not be read"
+            self._failed.append(Failure(source.uri, reason))
+        self._bytes["done"] = start + size
+        self._batch.sources.append((source, content, first_failure))
+
+    def _keep(self, uri: str) -> bool:
+        """Count the articles of an unchanged source as met; False where it has none any more."""
+        doc_ids = self._store.doc_ids(uri)
+        if not doc_ids:
+            return False
+        for doc_id in doc_ids:
+            self._store.see(doc_id, uri)
+        self._tally["unchanged"] += len(doc_ids)
+        return True
+
+    def _fail_source(self, failure: Failure, root: str) -> None:
+        """Note a source that is there and cannot be read: its articles stay, and ``sync`` tries it again."""
+        self._failed.append(failure)
+        if os.path.lexists(failure.uri):
+            self._store.visit(failure.uri)
+            self._batch.failed.append((failure, root))
+
+    def _offer(self, document: Document, origin: str) -> Failure | None:
+        """Take one document into the batch, or return why not."""
+        place = origin or document.doc_id
+        try:
+            document = formats.normalise(document)
+            before = self._store.see(document.doc_id, place)
+            if before is not None:
+                reason = f"id {document.doc_id!r} is used twice in this run; the first, from {before}, is kept"
+                raise ExtractError(place, f"{reason}: give this article an id of its own")
+        except ExtractError as error:
+            return Failure(place, error.reason)
+        if self._mirror and self._store.was_removed(document.doc_id):
+            return None
+        self._batch.documents.append((document, origin))
+        self._batch.characters += len(document.text)
+        if self._batch.characters >= self._batch_size or len(self._batch.documents) >= 2000:
+            self.flush()
+        return None
+
+    # one transaction
+
+    def flush(self) -> None:
+        """Store the batch: on return its articles are acknowledged, and survive a kill or a power loss."""
+        batch, self._batch = self._batch, _Batch()
+        began = time.monotonic()
+        known = self._store.known([document.doc_id for document, _ in batch.documents])
+        changed, moved = [], []
+        for document, origin in batch.documents:
+            before, content = known.get(document.doc_id), digest(document)
+            if before is None or before.digest != content:
+                changed.append((document, content, origin))
+            elif before.origin != origin:
+                moved.append((document.doc_id, origin))
+        entries = self._encode(changed)
+        with self._store.transaction():
+            if changed and self._store.setting("language") == UNKNOWN:
+                self._store.set(language=language_of([document for document, _, _ in changed]))
+            self._store.put(entries, self._generation)
+            self._store.move(moved)
+            gone = [doc_id for source in batch.sources for doc_id in self._finish(*source)]
+            removed = self._store.drop(gone)
+            for failure, root in batch.failed:
+                self._store.note_root(root)
+                self._store.note_source(failure.uri, root, "", failure.reason)
+        new = sum(document.doc_id not in known for document, _, _ in changed)
+        self._tally.update(added=new, updated=len(changed) - new, unchanged=len(batch.documents) - len(changed))
+        self._tally.update(removed=removed, passages=sum(len(entry.passages) for entry in entries))
+        self._adapt(batch.characters, time.monotonic() - began)
+        self._tell()
+
+    def _encode(self, changed: Sequence[tuple[Document, bytes, str]]) -> list[Entry]:
+        """Cut documents into passages and encode them all at once."""
+        if not changed:
+            return []
+        documents = [document for document, _, _ in changed]
+        cut = chunking.split(documents, self._max_tokens, self._encoder.count_tokens)
+        inputs = [
+            chunking.encoder_input(document.title, passage.heading, passage.text, self._max_tokens)
+            for document, passages in zip(documents, cut, strict=True)
+            for passage in passages
+        ]
+        vectors = self._encoder.encode_passages(inputs)
+        entries, first = [], 0
+        for (document, content, origin), passages in zip(changed, cut, strict=True):
+            entries.append(Entry(document, content, origin, passages, vectors[first : first + len(passages)]))
+            first += len(passages)
+        return entries
+
+    def _finish(self, source: Source, content: str, failure: str) -> list[str]:
+        """Note a source as read; returns the articles that are gone from it.
+
+        A file that holds one article stands for it, so what it held before is replaced. Lines missing from a JSONL file
+        are articles that are gone only for ``sync``, and only where every line could be read: ``add`` never loses one.
+        """
+        if source.uri == sources.STDIN:  # read once, and not to be visited again
+            return []
+        single = not source.media_type.endswith("jsonl")
+        unseen = self._store.unseen(source.uri)
+        replaced = unseen if not failure and (single or self._mirror) else []
+        self._store.note_root(source.root)
+        # what add leaves, sync looks at again: an empty digest equals none
+        self._store.note_source(source.uri, source.root, content if unseen == replaced else "", failure, source.label)
+        return replaced
+
+    def _adapt(self, characters: int, seconds: float) -> None:
+        """Size the next batch to take about two seconds with this encoder on this machine."""
+        if characters >= MIN_BATCH:
+            fitting = int(characters / max(seconds, 0.001) * SECONDS_PER_BATCH)
+            self._batch_size = max(MIN_BATCH, min(MAX_BATCH, fitting, self._batch_size * 4))
+
+    def _tell(self) -> None:
+        met = self._tally["added"] + self._tally["updated"] + self._tally["unchanged"]
+        progress = Progress("articles", met, self._tally["passages"], self._bytes["done"], self._bytes["total"])
+        self._progress(progress)
+
+    # sync
+
+    def sync(self) -> Report:
+        """Visit again everything that was ever added: read what changed, remove what is gone, retry what failed."""
+        roots = self._store.roots()
+        for root in roots:
+            if not sources.exists(root) and not self._store.is_source(root):
+                reason = (
+                    "this folder is gone; its articles are kept: bring it back, or remove them with: searchidx remove"
+                )
+                self._failed.append(Failure(root, reason))
+                continue
+            if sources.exists(root):
+                self.add([root])
+            self._remove_gone(root)
+        return self.report()
+
+    def _remove_gone(self, root: str) -> None:
+        for uri in self._store.unvisited(root):
+            with self._store.transaction():
+                self._tally["removed"] += self._store.drop(self._store.unseen(uri))
+                self._store.forget_source(uri)
+        self._tell()
+
+
+def counted(changes: Iterable[Change], total: int, progress: Callable[[Progress], None]) -> Iterator[Change]:
+    """Tell how far an arrangement has read."""
+    for number, change in enumerate(changes):
+        if number % 2000 == 0:
+            progress(Progress("index", done=number, total=total))
+        yield change

@@ -1,0 +1,1 @@
+"""From candidates to hits: pure functions over rankings."""

@@ -1,0 +1,69 @@
+"""The sentences of a passage that answer best, and the words of the query in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+
+Span = tuple[int, int]
+NEARLY = 0.9
+"""A second sentence is highlighted too where it scores at least this share of the best."""
+
+
+def sentences(text: str, language: str = "en") -> list[Span]:
+    """Character spans of the sentences, without the blanks around them. Rules by sentencex (Wikimedia)."""
+    import sentencex
+
+    spans = []
+    for found in sentencex.get_sentence_boundaries(language or "en", text):
+        sentence = text[found["start_index"] : found["end_index"]]
+        if sentence.strip():
+            start = found["start_index"] + len(sentence) - len(sentence.lstrip())
+            spans.append((start, start + len(sentence.strip())))
+    return spans
+
+
+def query_terms(
+    wanted: AbstractSet[str], pieces: Iterable[re.Match[str]], analyse: Callable[[str], list[str]]
+) -> tuple[Span, ...]:
+    """Character spans of the words whose analysed form is among ``wanted``; those that overlap become one.
+
+    Args:
+        wanted: analysed words of the query.
+        pieces: the words of the text, in order.
+        analyse: the analysed forms of one word.
+    """
+    forms: dict[str, bool] = {}
+    spans: list[Span] = []
+    for piece in pieces:
+        word = piece[0]
+        if word not in forms:
+            forms[word] = not wanted.isdisjoint(analyse(word))
+        if forms[word]:
+            start, end = piece.span()
+            if spans and start < spans[-1][1]:
+                start = spans.pop()[0]
+            spans.append((start, end))
+    return tuple(spans)
+
+
+def best_sentences(
+    spans: Sequence[Span], terms: Sequence[Span], wanted: int, similarity: Sequence[float] | None
+) -> tuple[Span, ...]:
+    """The one or two sentences that answer best, in the order of the text.
+
+    Args:
+        spans: the sentences.
+        terms: where words of the query stand.
+        wanted: number of words of the query that can be found.
+        similarity: cosine of each sentence with the query, where there is an encoder to tell.
+    """
+    scores = [sum(s <= a < e for a, _ in terms) / (wanted or 1) for s, e in spans]
+    if similarity is not None:
+        scores = [score + max(0.0, cosine) for score, cosine in zip(scores, similarity, strict=True)]
+    best = max(scores, default=0.0)
+    if best <= 0:
+        return ()
+    order = sorted(range(len(spans)), key=lambda i: -scores[i])[:2]
+    return tuple(spans[i] for i in sorted(order) if scores[i] >= NEARLY * best)

@@ -1,0 +1,60 @@
+"""Read everything an index holds and say what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from searchidx.errors import IndexCorrupted
+from searchidx.storage.dense import DenseIndex
+from searchidx.storage.lexical import LexicalIndex
+from searchidx.storage.store import Store
+
+
+def find_problems(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> list[str]:
+    """One sentence per problem, with the remedy; an empty list means that every checksum and count holds."""
+    damaged = store.damaged_vectors(store.setting("generation"))
+    return [
+        *(f"store.db: {finding}; restore it from a backup" for finding in store.integrity()),
+        *_texts(store),
+        *_passages(store),
+        *(f"the vector of passage {i} is damaged: encode it again with: searchidx sync --rebuild" for i in damaged),
+        *_arrangement("dense", dense, store),
+        *_arrangement("lexical", lexical, store),
+    ]
+
+
+def _texts(store: Store) -> Iterator[str]:
+    for document in store.documents():
+        try:
+            store.document(document.doc_id)
+        except IndexCorrupted as error:
+            yield str(error)
+
+
+def _passages(store: Store) -> Iterator[str]:
+    last = 0
+    while ids := store.passage_ids(last, 1000):
+        last = ids[-1]
+        yield from _examine(store, ids)
+
+
+def _examine(store: Store, ids: Sequence[int]) -> Iterator[str]:
+    """Read many passages at once, and halves where one of them is damaged."""
+    try:
+        found = store.passages(ids)
+    except IndexCorrupted as error:
+        half = len(ids) // 2
+        if not half:
+            yield str(error)
+        for some in (ids[:half], ids[half:]) if half else ():
+            yield from _examine(store, some)
+    else:
+        yield from (f"passage {i} has no article: restore store.db from a backup" for i in ids if i not in found)
+
+
+def _arrangement(name: str, arrangement: DenseIndex | LexicalIndex, store: Store) -> Iterator[str]:
+    behind, passages = store.position() - arrangement.position(), store.counts()["passages"]
+    if behind > 0:
+        yield f"{name} lacks the last {behind} changes: they are applied when no other process writes"
+    elif arrangement.count() != passages:
+        yield f"{name} holds {arrangement.count()} of {passages} passages: rebuild it with: searchidx sync --rebuild"

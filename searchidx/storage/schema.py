@@ -1,0 +1,97 @@
+"""Tables of ``store.db`` and their numbered migrations.
+
+The format number is SQLite's ``user_version``. A new format adds one entry to MIGRATIONS: it runs in one
+transaction, so an index is in the old format or in the new one, never between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from searchidx.errors import IndexCorrupted, IndexIncompatible
+
+FORMAT = 1
+
+_FORMAT_1 = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- What the user named, and every file found there; a failed one keeps its reason and is tried again by sync.
+CREATE TABLE roots (root TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE sources (
+    uri TEXT PRIMARY KEY, root TEXT NOT NULL, digest TEXT NOT NULL, failure TEXT NOT NULL,
+    label TEXT NOT NULL         -- what its articles without an id are called by; '' where it was never read
+) WITHOUT ROWID;
+CREATE INDEX sources_by_label ON sources (label);
+
+-- What the user removed: sync does not bring it back, add does.
+CREATE TABLE removed (doc_id TEXT PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE documents (
+    document INTEGER PRIMARY KEY AUTOINCREMENT,
+    doc_id TEXT NOT NULL UNIQUE,
+    origin TEXT NOT NULL,       -- sources.uri, or '' for a Document given through the Python API
+    digest BLOB NOT NULL,       -- of everything in the document, texts included
+    title TEXT NOT NULL, uri TEXT NOT NULL, published TEXT NOT NULL, author TEXT NOT NULL, source TEXT NOT NULL,
+    language TEXT NOT NULL, metadata TEXT NOT NULL, media_type TEXT NOT NULL
+);
+CREATE INDEX documents_by_origin ON documents (origin);
+CREATE INDEX documents_by_published ON documents (published);
+
+-- Apart from documents, so that a filter reads a few bytes per article and not its text.
+CREATE TABLE texts (document INTEGER PRIMARY KEY, text TEXT NOT NULL);
+
+-- Names of metadata keys in use: a filter on any other name is an error, not an empty answer.
+CREATE TABLE fields (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
+CREATE TABLE passages (
+    passage_id INTEGER PRIMARY KEY AUTOINCREMENT,     -- never reused: a stale id can only miss
+    document INTEGER NOT NULL, ordinal INTEGER NOT NULL, heading TEXT NOT NULL,
+    start INTEGER NOT NULL, stop INTEGER NOT NULL,    -- characters of the text
+    checksum BLOB NOT NULL                            -- of heading and text
+);
+CREATE INDEX passages_by_document ON passages (document);
+
+-- One row for each passage that was put or dropped, in order: the arrangements catch up from here.
+CREATE TABLE changes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, passage_id INTEGER NOT NULL, put INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS: dict[int, str] = {1: _FORMAT_1}
+"""Statements that lead to each format from the one before it."""
+
+
+def vector_table(generation: int) -> str:
+    """Name of the table that holds the vectors of one encoder; re-encoding fills the next beside it."""
+    return f"vectors_{int(generation)}"
+
+
+def create_vectors(connection: sqlite3.Connection, generation: int) -> None:
+    """Create the table of one generation: float16 little-endian vectors and their checksums."""
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {vector_table(generation)} "
+        "(passage_id INTEGER PRIMARY KEY, vector BLOB NOT NULL, checksum BLOB NOT NULL)"
+    )
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database to the present format, one transaction a step."""
+    for number in range(format_of(connection) + 1, FORMAT + 1):
+        connection.executescript(f"BEGIN;{MIGRATIONS[number]}PRAGMA user_version = {number};COMMIT;")
+
+
+def check_format(connection: sqlite3.Connection, name: str) -> None:
+    """Refuse a format that this version does not read, with the way out."""
+    found = format_of(connection)
+    if found > FORMAT:
+        raise IndexIncompatible(
+            f"{name} has format {found}, this version reads up to {FORMAT}: upgrade searchidx, "
+            "or export it with the newer version and add it again"
+        )
+    if found < 1:
+        raise IndexCorrupted(f"{name}/store.db is not the store of an index: restore it from a backup")
+
+
+def format_of(connection: sqlite3.Connection) -> int:
+    """The format number stored in the file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

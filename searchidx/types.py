@@ -1,0 +1,299 @@
+"""The nouns of searchidx: frozen values without behaviour beyond ``to_dict``, and the two protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Matrix: TypeAlias = npt.NDArray[np.float32]
+    """float32, shape [n, dim], C-contiguous, rows of unit length."""
+    IdSet: TypeAlias = npt.NDArray[np.int64]
+    """Passage ids, int64, sorted, each once."""
+
+Ranking: TypeAlias = list[tuple[int, float]]
+"""Passage ids with scores, best first."""
+Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An address with articles behind it.
+
+    Attributes:
+        uri: where it lies: an absolute path, or ``stdin``.
+        root: what the user named and ``sync`` visits again: an absolute path or glob pattern.
+        label: short path for people, relative to the folder that holds the root; the doc_id of an article without one.
+        media_type: ``text/plain``, ``text/markdown``, ``text/html`` or ``application/jsonl``.
+        path: the file to read; for stdin a temporary copy.
+
+    """
+
+    uri: str
+    root: str
+    label: str
+    media_type: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source, or one line of it, that could not be read. ``reason`` is one sentence with the remedy."""
+
+    uri: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    r"""One article.
+
+    Attributes:
+        doc_id: unique within an index.
+        title: may be empty.
+        text: the body; NFC, newlines as ``\n``, no NUL and no lone surrogates. All offsets count its characters.
+        uri: where a person can read it: a web address or a file path.
+        published: ISO 8601 in UTC with the precision that is known (``2018``, ``2018-05``, ``2018-05-03``,
+            ``2018-05-03T10:00:00Z``), or ``""``.
+        author: as printed; several are joined by ``", "``.
+        source: the outlet or site.
+        language: ISO 639 code, or ``""`` when unknown.
+        metadata: anything else, JSON values only.
+        media_type: how ``text`` marks headings: ``text/plain`` or ``text/markdown``.
+
+    """
+
+    doc_id: str
+    text: str
+    title: str = ""
+    uri: str = ""
+    published: str = ""
+    author: str = ""
+    source: str = ""
+    language: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    media_type: str = "text/plain"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document: ``document.text[start:end] == text``.
+
+    Attributes:
+        passage_id: given by the store and never reused; 0 before it is stored.
+        doc_id: the document it belongs to.
+        ordinal: its place within the document, from 0.
+        heading: the headings above it, outermost first, joined by ``" > "``.
+        start: first character in ``document.text``.
+        end: one past the last character.
+        text: the characters themselves.
+
+    """
+
+    passage_id: int
+    doc_id: str
+    ordinal: int
+    heading: str
+    start: int
+    end: int
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question on its way through the legs; ``vector`` has shape [dim] and is None where no dense leg is asked."""
+
+    text: str
+    vector: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the numbered list of changes: ``put`` is False where the passage was dropped."""
+
+    seq: int
+    passage_id: int
+    put: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where exactly a hit stands: ``text[start:end]`` of document ``doc_id``, which a person finds at ``uri``."""
+
+    doc_id: str
+    title: str
+    source: str
+    published: str
+    uri: str
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        name = f"“{self.title}”" if self.title else self.doc_id
+        parts = [name, self.source, self.published[:10], self.uri, f"characters {self.start}-{self.end}"]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one leg said of a passage: its rank from 1, and the leg's own score (cosine, or BM25).
+
+    The rank is None where the passage was a candidate of the other leg only, and this one was asked for its score.
+    """
+
+    rank: int | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer to a query.
+
+    Attributes:
+        rank: from 1.
+        score: the merged score of hybrid search (0 to 1 with weighted fusion), or the leg's own in the other modes.
+        passage: the best passage of its article.
+        document: the article; ``text`` is left empty here, ``Index.get`` returns it.
+        legs: ``dense`` and ``lexical``, each where that leg found the passage.
+        citation: the exact place.
+        highlights: character spans within ``passage.text`` of the sentences that answer best.
+        terms: character spans within ``passage.text`` of the words of the query.
+        others: further passages of the same article that were found, best first.
+
+    """
+
+    rank: int
+    score: float
+    passage: Passage
+    document: Document
+    legs: Mapping[str, Leg]
+    citation: Citation
+    highlights: tuple[tuple[int, int], ...] = ()
+    terms: tuple[tuple[int, int], ...] = ()
+    others: tuple[Passage, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; the same from every door."""
+        document = self.document.to_dict()
+        del document["text"]
+        return {
+            "rank": self.rank,
+            "score": self.score,
+            "document": document,
+            "passage": self.passage.to_dict(),
+            "citation": {**asdict(self.citation), "text": str(self.citation)},
+            "legs": {name: asdict(leg) for name, leg in self.legs.items()},
+            "highlights": [list(span) for span in self.highlights],
+            "terms": [list(span) for span in self.terms],
+            "others": [passage.to_dict() for passage in self.others],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Passages for a language model: ``text`` numbers them ``[1]``, ``[2]``..., in the order of ``citations``."""
+
+    query: str
+    text: str
+    tokens: int
+    citations: tuple[Citation, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an ``add``, ``sync`` or ``remove`` did.
+
+    Attributes:
+        added: articles that are new.
+        updated: articles whose content changed.
+        unchanged: articles that were there already.
+        removed: articles that are gone.
+        passages: passages encoded.
+        seconds: time taken.
+        failed: sources that could not be read, with the reason; the next ``sync`` tries them again.
+        skipped: files left out, counted by reason (``hidden``, ``binary``, ...).
+
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    passages: int = 0
+    seconds: float = 0.0
+    failed: tuple[Failure, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+class Encoder(Protocol):
+    """Turns text into vectors. Two encoders with the same fingerprint give the same vectors.
+
+    Attributes:
+        name: what ``load_encoder`` was asked for.
+        fingerprint: changes with anything that changes a vector: weights, tokenizer, prompts, length limit.
+        dim: length of a vector.
+        max_tokens: longest input in the encoder's own tokens; more is cut off. 0 where there is no limit.
+
+    """
+
+    name: str
+    fingerprint: str
+    dim: int
+    max_tokens: int
+
+    def encode_passages(self, texts: Sequence[str]) -> Matrix:
+        """Vectors of passages: float32 [n, dim], unit length (a text without a known token gets a zero row)."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Matrix:
+        """Vectors of queries: float32 [n, dim], unit length; where prompts differ, they differ here."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Length of each text in the encoder's own tokens, without special ones."""
+        ...
+
+
+class PassageIndex(Protocol):
+    """An arrangement of the passages for one leg: it can be deleted and rebuilt from the store at any time."""
+
+    def position(self) -> int:
+        """Number of the last change that it contains."""
+        ...
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Put and drop passages in the order given; applying the same changes twice is a no-op."""
+        ...
+
+    def search(self, query: Query, k: int, allowed: IdSet | None) -> Ranking:
+        """The best ``k`` passages among ``allowed`` (None: all), ties by passage id."""
+        ...
+
+    def scores(self, query: Query, ids: IdSet) -> Ranking:
+        """The scores that ``search`` gives or would give these passages; one without a score is left out."""
+        ...
+
+    def ceiling(self, query: Query) -> float:
+        """A score that no passage can exceed for this query, whatever it says; 0 where the query has none."""
+        ...
