@@ -39,7 +39,7 @@ def main(data: Annotated[Path, typer.Option()], cache: Annotated[Path, typer.Opt
     """Print percentiles of whole queries and the share of each step."""
     texts = queries(data, number)
     with Index.open(index_of_100k(data, cache)) as index:
-        legs = index._legs("hybrid")
+        legs = index._asked("hybrid")
         for text in texts[:20]:
             index.search(text)
         steps: dict[str, list[float]] = {name: [] for name in ("encode", "dense", "lexical", "highlight", "store")}

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchidx.encoders import DEFAULT_ENCODER, load_encoder
-from searchidx.errors import EncoderMismatch, IndexLocked, SearchIdxError, StorageError
+from searchidx.errors import EncoderMismatch, SearchIdxError, StorageError
+from searchidx.legs import Legs
 from searchidx.ranking.context import build_context
 from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
 from searchidx.storage.analysis import UNKNOWN, analysis, check_language
-from searchidx.storage.dense import TAIL_LIMIT, DenseIndex
-from searchidx.storage.files import is_writable
-from searchidx.storage.lexical import LexicalIndex
 from searchidx.storage.lock import writer_lock
 from searchidx.storage.store import FILE, Store
 from searchidx.storage.writer import StoreWriter, describe, make_store
-from searchidx.types import Change, Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report
+from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report
 
 if TYPE_CHECKING:
     from searchidx.ingest import Ingest, Progress
@@ -48,10 +45,7 @@ class Index:
         self._mutex = threading.RLock()
         self._store = Store(folder)
         self._encoder: Encoder | None = None
-        self._dense: DenseIndex | None = None
-        self._lexical: LexicalIndex | None = None
-        self._moment = (-1, -1, "")
-        self._owner = False  # whether this object holds the right to write
+        self._legs = Legs(folder, self._store)
         self._wrote = False  # whether the store's log may hold what this object wrote
         try:
             self._check_encoder(encoder)
@@ -133,10 +127,9 @@ class Index:
             if self._wrote:  # where another process is writing, that one will fold the log
                 with suppress(SearchIdxError), writer_lock(self.folder):
                     StoreWriter(self.folder).close()
+            self._legs.close()
             self._store.close()
-            if self._lexical:
-                self._lexical.close()
-            self._wrote, self._dense, self._lexical = False, None, None
+            self._wrote = False
 
     # the encoder
 
@@ -222,7 +215,7 @@ class Index:
         return self._ask(rank, Question(query, k, group=True, **options))
 
     def _ask(self, way: Callable[..., list[T]], question: Question) -> list[T]:
-        legs = self._legs(question.mode)
+        legs = self._asked(question.mode)
         if not question.text.strip():
             return []
         return way(question, self._store, legs, None if question.mode == "lexical" else self.encoder)
@@ -268,8 +261,8 @@ class Index:
         from searchidx.storage.check import find_problems
         from searchidx.storage.schema import FORMAT
 
-        self._legs("hybrid")
-        dense, lexical = self._arrangements()
+        self._asked("hybrid")
+        dense, lexical = self._legs.dense, self._legs.lexical
         status: dict[str, Any] = {
             "path": str(self.folder),
             "format": FORMAT,
@@ -289,88 +282,25 @@ class Index:
             status["problems"] = find_problems(self._store, dense, lexical)
         return status
 
-    def _legs(self, mode: Mode) -> dict[str, PassageIndex]:
+    def _asked(self, mode: Mode) -> dict[str, PassageIndex]:
         """The arrangements that a mode asks, caught up with the store."""
         with self._mutex:
-            moment = self._store.moment()
-            if moment != self._moment:
-                self._refresh(moment)
-            dense, lexical = self._arrangements()
-            legs: dict[str, PassageIndex] = {"dense": dense, "lexical": lexical}
-            return legs if mode == "hybrid" else {mode: legs[mode]}
-
-    def _refresh(self, moment: tuple[int, int, str]) -> None:
-        """Catch up; where a killed writer left an arrangement far behind, finish its work if no other is writing."""
-        if moment[1] != self._moment[1] and self._dense:  # encoded again by another process
-            self._dense = self._encoder = None
-        self._follow_language()
-        dense, lexical = self._arrangements()
-        if not lexical.mirrored:  # what another process has committed, and its few changes since
-            self._advance(lexical)
-        behind = lexical.mirrored or lexical.position() < moment[0] or moment[0] - dense.position() > TAIL_LIMIT
-        if behind and is_writable(self.folder):
-            try:
-                with self._writing():
-                    self._catch_up()
-            except IndexLocked:  # whoever is writing will catch up
-                pass
-            except StorageError:  # a full disk must not hide what was acknowledged
-                self._arrangements()[1].leave_folder()
-        self._catch_up()
-        self._moment = moment if self._arrangements()[1].position() >= moment[0] else (-1, *moment[1:])
-
-    def _arrangements(self) -> tuple[DenseIndex, LexicalIndex]:
-        """Both legs, opened when first needed."""
-        if self._dense is None:
-            self._dense = DenseIndex(self.folder / "dense", self._store, writable=self._owner)
-        if self._lexical is None:
-            self._lexical = LexicalIndex(self.folder / "lexical", self._store, writable=self._owner)
-        return self._dense, self._lexical
-
-    def _follow_language(self) -> None:
-        """Let go of a lexical leg whose words are those of another language: it is opened again, and built anew."""
-        if self._lexical and self._lexical.language != analysis(self._store.setting("language")).language:
-            self._lexical.close()
-            self._lexical = None
-
-    def _catch_up(self, progress: Callable[[Progress], None] | None = None) -> None:
-        self._follow_language()
-        for arrangement in self._arrangements():
-            self._advance(arrangement, progress)
-
-    def _advance(self, arrangement: PassageIndex, progress: Callable[[Progress], None] | None = None) -> None:
-        changes: Iterable[Change] = self._store.changes(arrangement.position())
-        if progress:
-            from searchidx.ingest import counted
-
-            changes = counted(changes, self._store.position() - arrangement.position(), progress)
-        arrangement.apply(changes)
+            if self._legs.refresh():  # encoded again by another process
+                self._encoder = None
+            return self._legs.of(mode)
 
     # writing
 
     @contextmanager
     def _writing(self, wait: float = 0.0) -> Iterator[StoreWriter]:
         """Hold the lock and a writing store; the arrangements may write too until it ends."""
-        with self._mutex, writer_lock(self.folder, wait):
-            self._own(True)
+        with self._mutex, writer_lock(self.folder, wait), self._legs.owned():
+            writer = StoreWriter(self.folder)
+            self._wrote = True
             try:
-                writer = StoreWriter(self.folder)
-                self._wrote = True
-                try:
-                    yield writer
-                finally:
-                    writer.close(fold=False)
+                yield writer
             finally:
-                self._own(False)
-
-    def _own(self, owner: bool) -> None:
-        self._owner = owner
-        if self._lexical and self._lexical.mirrored:  # the mirror of a damaged folder gives way to the folder
-            self._lexical.close()
-            self._lexical = None
-        for arrangement in (self._dense, self._lexical):
-            if arrangement:
-                arrangement.writable = owner
+                writer.close(fold=False)
 
     def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, *, mirror: bool) -> Ingest:
         from searchidx.ingest import Ingest
@@ -401,7 +331,7 @@ class Index:
         with self._writing(wait) as writer:
             items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
             report = self._ingest(writer, progress, mirror=False).add(items)
-            self._catch_up(progress)
+            self._legs.catch_up(progress)
         return report
 
     def remove(self, *doc_ids: str, wait: float = 0.0) -> Report:
@@ -411,7 +341,7 @@ class Index:
             known = writer.known(doc_ids)
             with writer.transaction():
                 removed = writer.remove(list(known))
-            self._catch_up()
+            self._legs.catch_up()
         missing = [Failure(doc_id, "no article has this id") for doc_id in doc_ids if doc_id not in known]
         return Report(removed=removed, seconds=time.monotonic() - began, failed=tuple(missing))
 
@@ -435,6 +365,8 @@ class Index:
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
+        from searchidx.reencode import mend_vectors
+
         with self._writing(wait) as writer:
             if encoder is not None:
                 self._switch(writer, encoder, progress)
@@ -442,9 +374,10 @@ class Index:
                 with writer.transaction():
                     writer.set(language=check_language(language))
             if rebuild:
-                self._rebuild(writer)
+                mend_vectors(writer, self.encoder)
+                self._legs.rebuild()
             report = self._ingest(writer, progress, mirror=True).sync()
-            self._catch_up(progress)
+            self._legs.catch_up(progress)
         return report
 
     def _switch(self, writer: StoreWriter, encoder: str | Encoder, progress: Callable[[Progress], None] | None) -> None:
@@ -453,14 +386,5 @@ class Index:
         loaded = load_encoder(encoder, self._device) if isinstance(encoder, str) else encoder
         if loaded.fingerprint != self._store.setting("encoder")["fingerprint"]:
             reencode(writer, loaded, progress or (lambda _: None))
-            self._dense, self._moment = None, (-1, *self._store.moment()[1:])
+            self._legs.forget_dense()
         self._encoder = loaded
-
-    def _rebuild(self, writer: StoreWriter) -> None:
-        from searchidx.reencode import mend_vectors
-
-        mend_vectors(writer, self.encoder)
-        self._dense = self._lexical = None
-        for name in ("dense", "lexical"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        self._catch_up()

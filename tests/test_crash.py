@@ -69,7 +69,8 @@ def assert_whole(index, allowed):
         assert index.get(name_in_index(name)).text == text
         word = f"word{name}x{present[name]}y1"
         hits = index.search(word, k=5, mode="lexical", group=False)
-        assert [hit.document.doc_id for hit in hits] == [name_in_index(name)]
+        assert [word in hit.passage.text.split() for hit in hits] == [True] + [False] * (len(hits) - 1)
+        assert hits[0].document.doc_id == name_in_index(name)
         hits = index.search(
             hits[0].passage.text, k=2, mode="dense", group=False, where=[f"doc_id={name_in_index(name)}"]
         )

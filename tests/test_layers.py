@@ -15,7 +15,7 @@ LAYERS = [
     {"searchidx.articles", "searchidx.encoders"},
     {"searchidx.storage", "searchidx.ranking"},
     {"searchidx.ingest", "searchidx.search"},
-    {"searchidx.reencode"},
+    {"searchidx.reencode", "searchidx.legs"},
     {"searchidx.index"},
     {"searchidx.evaluation"},
     {"searchidx"},

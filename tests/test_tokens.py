@@ -14,7 +14,7 @@ SAMPLES = Path(__file__).parents[1] / "searchidx" / "samples"
 ODD = st.text(
     st.one_of(
         st.characters(),
-        st.sampled_from("UuSsAa.'’-_ \t\n\x1c\x85\u00a0\u2028ΣςσİıßﬁÅé\u0301½²Ⅷ中文한글กा١"),
+        st.sampled_from("UuSsAa.'’-_ \t\n\x1c\x85\u00a0\u2028ΣςσİıßﬁÅé\u0301½²Ⅷ中文한글กा١"),  # noqa: RUF001
     ),
     max_size=60,
 )
