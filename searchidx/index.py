@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from searchidx.encoders import DEFAULT_ENCODER, load_encoder
 from searchidx.errors import EncoderMismatch, SearchIdxError, StorageError
 from searchidx.legs import Legs
+from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.context import build_context
 from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
@@ -180,6 +181,7 @@ class Index:
         group: bool = True,
         fusion: str = "weighted",
         lexical_weight: float | None = None,
+        min_score: float = 0.0,
     ) -> list[Hit]:
         """Find the passages that answer a query.
 
@@ -194,6 +196,7 @@ class Index:
             group: one hit per article, its other passages listed with it; False for one hit per passage.
             fusion: ``weighted`` (normalised scores) or ``rrf`` (reciprocal rank), for hybrid.
             lexical_weight: weight of BM25 from 0 to 1 in weighted fusion; None for the measured default.
+            min_score: only hits at least this relevant, from 0 to 1; an empty list says that nothing relevant is there.
 
         Returns:
             Hits, best first. Filters apply before ranking: where k articles pass them and match, k come back.
@@ -203,12 +206,22 @@ class Index:
             EncoderMismatch: the installed encoder is not the one that made the vectors (``lexical`` still works).
         """
         question = Question(
-            query, k, mode, where, after, before, sources, group=group, fusion=fusion, lexical_weight=lexical_weight
+            query,
+            k,
+            mode,
+            where,
+            after,
+            before,
+            sources,
+            group=group,
+            fusion=fusion,
+            lexical_weight=lexical_weight,
+            min_score=min_score,
         )
         return self._ask(answer, question)
 
     def rank(self, query: str, k: int = 100, **options: Any) -> list[tuple[str, float]]:
-        """Ids of the best articles with the score of their best passage, in the order of ``search``.
+        """Ids of the best articles with the merged score of their best passage, in the order of ``search``.
 
         It reads no text, which an evaluation does not need. Options as for ``search``, without ``group``.
         """
@@ -231,6 +244,11 @@ class Index:
         """
         hits = self.search(query, k, **{"group": False, **options})
         return build_context(query, hits, max_tokens, lambda text: self.encoder.count_tokens([text])[0])
+
+    def bound(self, mode: Mode = "hybrid") -> float:
+        """The score that the best hit of a query should reach: where it does not, there probably is no answer here."""
+        kind = self._store.setting("encoder")["fingerprint"].partition(":")[0]
+        return weights_of(mode, kind)["bound"]
 
     def get(self, doc_id: str) -> Document | None:
         """An article with its whole text, or None."""

@@ -63,7 +63,7 @@ class Legs:
         moment = self._store.moment()
         if moment == self._moment:
             return False
-        encoded_again = moment[1] != self._moment[1] and self._dense is not None
+        encoded_again = self._dense is not None and self._dense.generation != moment[1]
         if encoded_again:
             self.forget_dense()
         self._follow_language()
@@ -123,7 +123,7 @@ class Legs:
 
     def forget_dense(self) -> None:
         """Open the vectors anew: they were made by another encoder."""
-        self._dense, self._moment = None, (-1, *self._store.moment()[1:])
+        self._dense, self._moment = None, (-1, -1, "")
 
     def rebuild(self) -> None:
         """Delete both and make them anew; the caller holds the lock."""

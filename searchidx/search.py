@@ -1,6 +1,7 @@
 """Journey 2: a query becomes ranked, citable hits.
 
-Read ``answer`` from top to bottom: filter, encode, ask the legs, merge, let the store decide, fold, highlight.
+Read ``answer`` from top to bottom: filter, encode, ask the legs, merge, let the store decide, fold, say how relevant,
+highlight.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from searchidx.ranking import fusion
+from searchidx.ranking import calibration, fusion
 from searchidx.ranking.filters import compile_filters
 from searchidx.ranking.grouping import fold
 from searchidx.ranking.highlight import best_sentences, query_terms, sentences
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_OTHERS = 5
 """Further passages of the same article that are listed with a hit."""
-LEXICAL_WEIGHT = {"static": 0.6, "st": 0.4}
+LEXICAL_WEIGHT = {"static": 0.65, "st": 0.4}
 """Weight of BM25 in hybrid search, by kind of encoder; chosen in docs/decisions/009-fusion.md."""
 
 
@@ -42,11 +43,14 @@ class Question:
     group: bool = True
     fusion: str = "weighted"
     lexical_weight: float | None = None
+    min_score: float = 0.0
 
     def __post_init__(self) -> None:
         modes, fusions = ("hybrid", "dense", "lexical"), ("weighted", "rrf")
         if self.mode not in modes or self.fusion not in fusions or self.k < 1:
             raise ValueError("k must be 1 or more, mode hybrid, dense or lexical, fusion weighted or rrf")
+        if not 0 <= self.min_score <= 1:
+            raise ValueError("min_score must be between 0 and 1")
 
 
 def answer(question: Question, store: Store, legs: Mapping[str, PassageIndex], encoder: Encoder | None) -> list[Hit]:
@@ -60,17 +64,17 @@ def answer(question: Question, store: Store, legs: Mapping[str, PassageIndex], e
 
     Returns:
         At most ``question.k`` hits, best first: one per article, or one per passage without grouping. Fewer only where
-        fewer passages pass the filter and match.
+        fewer passages pass the filter and match, or are as relevant as ``question.min_score`` asks.
     """
     found = _candidates(question, store, legs, encoder)
-    return _hits(found, question.k, store, encoder)
+    return _hits(found, store, encoder)
 
 
 def rank(
     question: Question, store: Store, legs: Mapping[str, PassageIndex], encoder: Encoder | None
 ) -> list[tuple[str, float]]:
     """Ids of the best articles with the score of their best passage, in the order of ``answer``; reads no text."""
-    groups = _candidates(question, store, legs, encoder).groups[: question.k]
+    groups = _candidates(question, store, legs, encoder).groups
     names = store.doc_ids_of([group[0][0] for group in groups])
     return [(names[passage_id], score) for (passage_id, score), *_ in groups if passage_id in names]
 
@@ -82,12 +86,16 @@ class _Found:
     Attributes:
         query: as the legs were asked.
         legs: what each leg says of each candidate, by passage id.
-        groups: candidates and their merged scores by article, best first.
+        groups: candidates and their merged scores by article, best first; no more than were asked for.
+        parts: what the relevance of each group was calculated from.
+        relevance: of each group.
     """
 
     query: Query
     legs: Mapping[str, Mapping[int, Leg]]
     groups: Sequence[Sequence[tuple[int, float]]]
+    parts: Sequence[Mapping[str, float]]
+    relevance: Sequence[float]
 
 
 def _candidates(question: Question, store: Store, legs: Mapping[str, PassageIndex], encoder: Encoder | None) -> _Found:
@@ -102,8 +110,8 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
     depth = max(100, 5 * question.k)
     while True:
         rankings = {name: leg.search(query, depth, allowed) for name, leg in legs.items()}
-        completed = rankings if question.fusion == "rrf" else _completed(rankings, query, legs)
-        groups = _groups(_merge(completed, question, encoder), question, store)
+        completed = _completed(rankings, query, legs)
+        groups = _groups(_merge(rankings, completed, question, encoder), question, store)
         if len(groups) >= question.k or all(len(ranking) < depth for ranking in rankings.values()):
             break
         depth *= 4  # few articles hold many of the candidates: look deeper, so that k are found where k exist
@@ -112,7 +120,12 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
         | {passage_id: Leg(None, score) for passage_id, score in completed[name][len(ranking) :]}
         for name, ranking in rankings.items()
     }
-    return _Found(query, said, groups)
+    shares = dict(fusion.weighted(completed, _weights(question, encoder)))
+    whole = calibration.query_parts(said, legs["lexical"].ceiling(query) if "lexical" in legs else 0.0)
+    parts = [{"share": shares[group[0][0]], **whole} for group in groups[: question.k]]
+    relevance = calibration.relevance(parts, calibration.weights_of(question.mode, _kind(encoder)))
+    kept = sum(value >= question.min_score for value in relevance)  # they never increase
+    return _Found(query, said, groups[:kept], parts[:kept], relevance[:kept])
 
 
 def _completed(
@@ -127,14 +140,28 @@ def _completed(
     return completed
 
 
-def _merge(rankings: Mapping[str, Ranking], question: Question, encoder: Encoder | None) -> Ranking:
+def _merge(
+    rankings: Mapping[str, Ranking], completed: Mapping[str, Ranking], question: Question, encoder: Encoder | None
+) -> Ranking:
     if len(rankings) == 1:
         return next(iter(rankings.values()))
     if question.fusion == "rrf":
         return fusion.reciprocal_rank(rankings)
-    kind = encoder.fingerprint.partition(":")[0] if encoder else ""
-    lexical = LEXICAL_WEIGHT.get(kind, 0.5) if question.lexical_weight is None else question.lexical_weight
-    return fusion.weighted(rankings, {"lexical": lexical, "dense": 1 - lexical})
+    return fusion.weighted(completed, _weights(question, encoder))
+
+
+def _weights(question: Question, encoder: Encoder | None) -> dict[str, float]:
+    """What each leg weighs; one that is asked alone weighs all the same."""
+    if question.mode != "hybrid":
+        return {question.mode: 1.0}
+    chosen = question.lexical_weight
+    lexical = LEXICAL_WEIGHT.get(_kind(encoder), 0.5) if chosen is None else chosen
+    return {"lexical": lexical, "dense": 1 - lexical}
+
+
+def _kind(encoder: Encoder | None) -> str:
+    """``static``, ``st`` or another kind of encoder, as its fingerprint says."""
+    return encoder.fingerprint.partition(":")[0] if encoder else ""
 
 
 def _groups(merged: Ranking, question: Question, store: Store) -> list[list[tuple[int, float]]]:
@@ -145,18 +172,19 @@ def _groups(merged: Ranking, question: Question, store: Store) -> list[list[tupl
     return fold(merged, owners)
 
 
-def _hits(found: _Found, k: int, store: Store, encoder: Encoder | None) -> list[Hit]:
-    groups = found.groups[:k]
-    shown = [[passage_id for passage_id, _ in group[: MAX_OTHERS + 1]] for group in groups]
+def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
+    shown = [[passage_id for passage_id, _ in group[: MAX_OTHERS + 1]] for group in found.groups]
     passages = store.passages([passage_id for group in shown for passage_id in group])
     hits: list[Hit] = []
-    for ids, group in zip(shown, groups, strict=True):
+    for ids, group, parts, score in zip(shown, found.groups, found.parts, found.relevance, strict=True):
         if ids[0] not in passages:  # dropped by a writer since the legs were asked
             continue
         passage, document = passages[ids[0]]
         legs = {name: said[ids[0]] for name, said in found.legs.items() if ids[0] in said}
         others = tuple(passages[i][0] for i in ids[1:] if i in passages)
-        hits.append(Hit(len(hits) + 1, group[0][1], passage, document, legs, cite(passage, document), others=others))
+        citation = cite(passage, document)
+        rank, merged = len(hits) + 1, group[0][1]
+        hits.append(Hit(rank, score, merged, passage, document, legs, citation, others=others, parts=parts))
     return _highlighted(hits, found.query, encoder, store.setting("language"))
 
 

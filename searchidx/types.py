@@ -164,7 +164,9 @@ class Hit:
 
     Attributes:
         rank: from 1.
-        score: the merged score of hybrid search (0 to 1 with weighted fusion), or the leg's own in the other modes.
+        score: relevance from 0 to 1, with the same meaning for every mode and encoder: how likely a person would judge
+            the hit relevant.
+        merged: what hits are sorted by: the merged score of hybrid search, or the leg's own in the other modes.
         passage: the best passage of its article.
         document: the article; ``text`` is left empty here, ``Index.get`` returns it.
         legs: ``dense`` and ``lexical``, each where that leg found the passage.
@@ -172,11 +174,13 @@ class Hit:
         highlights: character spans within ``passage.text`` of the sentences that answer best.
         terms: character spans within ``passage.text`` of the words of the query.
         others: further passages of the same article that were found, best first.
+        parts: what ``score`` was calculated from, by name (see ``searchidx.ranking.calibration``).
 
     """
 
     rank: int
     score: float
+    merged: float
     passage: Passage
     document: Document
     legs: Mapping[str, Leg]
@@ -184,6 +188,7 @@ class Hit:
     highlights: tuple[tuple[int, int], ...] = ()
     terms: tuple[tuple[int, int], ...] = ()
     others: tuple[Passage, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; the same from every door."""
@@ -192,6 +197,8 @@ class Hit:
         return {
             "rank": self.rank,
             "score": self.score,
+            "merged": self.merged,
+            "parts": dict(self.parts),
             "document": document,
             "passage": self.passage.to_dict(),
             "citation": {**asdict(self.citation), "text": str(self.citation)},

@@ -315,7 +315,7 @@ def test_what_is_exported_makes_the_same_index(run, articles, tmp_path):
     with Index.open("indexes/one") as one, Index.open("indexes/two") as two:
         assert list(one.export()) == list(two.export())
         assert len(list(two.export())) == 3
-        assert [hit.score for hit in one.search("law")] == [hit.score for hit in two.search("law")]
+        assert [hit.merged for hit in one.search("law")] == [hit.merged for hit in two.search("law")]
 
 
 def test_an_export_that_fails_leaves_the_old_file(run, demo_index, tmp_path, monkeypatch):
@@ -374,7 +374,7 @@ def test_json_lines_hold_a_hit_each_and_trec_lines_a_run(run, demo_index):
     assert [(row[0], row[1], row[2], row[3], row[5]) for row in runs] == [
         ("1", "Q0", hit["document"]["doc_id"], str(hit["rank"]), "searchidx") for hit in hits
     ]
-    assert [float(row[4]) for row in runs] == pytest.approx([hit["score"] for hit in hits], abs=1e-6)
+    assert [float(row[4]) for row in runs] == pytest.approx([hit["merged"] for hit in hits], abs=1e-6)
 
 
 def test_an_id_with_blanks_stays_one_column_of_a_trec_run(run, tmp_path):
@@ -462,7 +462,7 @@ def test_filters_modes_and_grouping_reach_the_index(run, demo_index):
     assert len(ids("-k", "30", "--no-group")) > len({d["doc_id"] for d in ids("-k", "30", "--no-group")})
     hits = json.loads(run("search", "huawei", "-i", demo_index, "--json", "--mode", "lexical")[1])
     assert all(set(hit["legs"]) == {"lexical"} for hit in hits)
-    fused = [json.loads(run("search", "rare metals", "-i", demo_index, "--json", *typed)[1])[0]["score"] for typed in (
+    fused = [json.loads(run("search", "rare metals", "-i", demo_index, "--json", *typed)[1])[0]["merged"] for typed in (
         ["--fusion", "rrf"], ["--lexical-weight", "0"], ["--lexical-weight", "1"])]  # fmt: skip
     assert len(set(fused)) >= 2
     assert fused[0] < 0.1

@@ -20,7 +20,8 @@ def hit(text, *, title="A title", uri="", highlights=(), terms=(), others=0, hea
     passage = Passage(1, doc_id, 0, heading, 7, 7 + len(text), text)
     citation = Citation(doc_id, title, "Daily Wire", document.published, uri, 7, 7 + len(text))
     legs = {"dense": Leg(3, 0.5123)}
-    return Hit(1, 0.8765, passage, document, legs, citation, highlights, terms, (passage,) * others)
+    parts = {"share": 1.0, "cosine": 0.5123}
+    return Hit(1, 0.8765, 0.5123, passage, document, legs, citation, highlights, terms, (passage,) * others, parts)
 
 
 def shown(capsys, *hits, **options):
@@ -50,10 +51,12 @@ def test_a_heading_that_opens_a_passage_is_not_told_twice(capsys):
     assert "## News" in shown(capsys, hit("## News", heading="News"))
 
 
-def test_explain_shows_rank_and_score_of_each_leg(capsys):
+def test_explain_shows_every_part_of_the_score(capsys):
     out = shown(capsys, hit("x"), explain=True)
     assert re.search(r"^ +dense +rank +3 +score +0\.5123$", out, re.M)
     assert re.search(r"^ +lexical +not found$", out, re.M)
+    assert re.search(r"^ +merged +rank +1 +score +0\.5123$", out, re.M)
+    assert re.search(r"^ +score +0\.8765 from share 1\.0000, cosine 0\.5123$", out, re.M)
 
 
 def test_a_long_passage_is_cut_to_a_few_lines_around_its_best_sentence_between_words(capsys):

@@ -171,8 +171,8 @@ def test_the_stored_fingerprint_of_the_bundled_model_is_true(static):
     assert fingerprint(BUNDLED) == static.fingerprint == (BUNDLED / FINGERPRINT).read_text().strip()
 
 
-def test_the_bundled_model_is_at_most_16_mb_in_a_wheel():  # which compresses harder than level 1
-    assert sum(len(zlib.compress(path.read_bytes(), 1)) for path in BUNDLED.iterdir()) <= 16_000_000
+def test_the_bundled_model_is_at_most_32_mb_in_a_wheel():  # which compresses harder than level 1
+    assert sum(len(zlib.compress(path.read_bytes(), 1)) for path in BUNDLED.iterdir()) <= 32_000_000
 
 
 def test_the_default_encoder_ranks_by_meaning(static):

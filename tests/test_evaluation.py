@@ -319,7 +319,7 @@ def test_rank_gives_the_documents_and_scores_of_search_in_the_same_order(demo, m
     for query in ["US restrictions on Chinese telecoms", "smallpox", "the", "zzz unknown"]:
         hits = demo.search(query, k, mode=mode, fusion="rrf" if k == 3 else "weighted")
         ranked = demo.rank(query, k, mode=mode, fusion="rrf" if k == 3 else "weighted")
-        assert ranked == [(hit.document.doc_id, hit.score) for hit in hits]
+        assert ranked == [(hit.document.doc_id, hit.merged) for hit in hits]
         assert len({doc_id for doc_id, _ in ranked}) == len(ranked)
 
 

@@ -318,6 +318,14 @@ def test_another_encoder_is_filled_in_beside_and_switched_at_once(index, tmp_pat
     assert ids(index.search("grain exports", mode="dense")) == before
 
 
+def test_an_index_made_with_an_encoder_of_ones_own_goes_on_using_it(tmp_path):
+    with Index.create(tmp_path / "own", encoder=Reversed()) as index:
+        index.add(Document("a", "The wheat harvest failed."), Document("b", "Parliament passed the bill."))
+        assert ids(index.search("wheat harvest", k=1)) == ["a"]
+        index.add(Document("c", "Barley was cheap."))
+        assert ids(index.search("cheap barley", k=1, mode="dense")) == ["c"]
+
+
 def test_an_interrupted_switch_goes_on_and_leaves_the_old_encoder_answering(index, tmp_path, monkeypatch):
     import searchidx.reencode
 
@@ -385,7 +393,9 @@ def test_export_and_add_reproduce_the_index(index, tmp_path):
         assert [d.to_dict() for d in copy.export()] == [d.to_dict() for d in index.export()]
         for query in ("grain", "ferry", "phone"):
             a, b = index.search(query), copy.search(query)
-            assert [(h.document.doc_id, h.score) for h in a] == [(h.document.doc_id, pytest.approx(h.score)) for h in b]
+            assert [(h.document.doc_id, h.merged) for h in a] == [
+                (h.document.doc_id, pytest.approx(h.merged)) for h in b
+            ]
 
 
 def test_a_moved_index_opens(index, tmp_path):

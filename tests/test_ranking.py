@@ -173,7 +173,7 @@ def test_the_best_sentence_has_most_of_the_words_or_the_nearest_vector():
 def hit(number, text):
     passage = Passage(number, f"d{number}", 0, "", 0, len(text), text)
     citation = Citation(f"d{number}", f"Title {number}", "Paper", "2020-01-02", "https://example.org", 0, len(text))
-    return Hit(number, 1.0, passage, Document(f"d{number}", ""), {}, citation)
+    return Hit(number, 1.0, 1.0, passage, Document(f"d{number}", ""), {}, citation)
 
 
 def test_a_context_is_numbered_quoted_and_never_over_budget():

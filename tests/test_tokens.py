@@ -1,6 +1,7 @@
 """Words of the bundled model: the same ids as the tokenizers library gives."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchidx.encoders.static import BUNDLED
-from searchidx.encoders.tokens import REMEMBERED, LibraryTokenizer, WordTokenizer, read_tokenizer, tokenizer_json
+from searchidx.encoders.tokens import LibraryTokenizer, WordTokenizer, read_tokenizer, tokenizer_json
 
 SAMPLES = Path(__file__).parents[1] / "searchidx" / "samples"
 ODD = st.text(
     st.one_of(
-        st.characters(),
+        st.characters(exclude_categories=["Cs", "Cn"]),  # what this Python's Unicode does not know, the library may
         st.sampled_from("UuSsAa.'’-_ \t\n\x1c\x85\u00a0\u2028ΣςσİıßﬁÅé\u0301½²Ⅷ中文한글กा١"),  # noqa: RUF001
     ),
     max_size=60,
@@ -60,17 +61,8 @@ def test_unknown_words_become_their_longest_pieces():
     assert ids(tokenizer, ["Telecoms", "tele-com", "telecomx", "", "tele" + "s" * 97]) == [[1, 3], [1, 0], [0], [], [0]]
 
 
-def test_words_are_forgotten_when_they_are_too_many(pair, monkeypatch):
-    ours, library = pair
-    monkeypatch.setattr("searchidx.encoders.tokens.REMEMBERED", 50)
-    texts = [f"word{i} and {'x' * i}" for i in range(40)]
-    assert [ids(ours, [text])[0] for text in texts] == ids(library, texts)
-    assert len(ours._known) < 20
-    assert REMEMBERED > 50
-
-
 def test_a_file_that_says_something_else_is_left_to_the_library(tmp_path):
-    described = tokenizer_json({"[UNK]": 0, "a": 1})
+    described = deepcopy(tokenizer_json({"[UNK]": 0, "a": 1}))
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(described))
     assert isinstance(read_tokenizer(path), WordTokenizer)

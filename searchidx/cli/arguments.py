@@ -151,10 +151,13 @@ LexicalWeight: TypeAlias = Annotated[
         "--lexical-weight", metavar="X", min=0, max=1, help="Share of words against meaning, 0 to 1, in hybrid."
     ),
 ]
+MinScore: TypeAlias = Annotated[
+    float, typer.Option("--min-score", metavar="X", min=0, max=1, help="Least relevance of a hit, 0 to 1.")
+]
 NoGroup: TypeAlias = Annotated[
     bool, typer.Option("--no-group", metavar="", help="A hit for each passage, not for each article.")
 ]
-Explain: TypeAlias = Annotated[bool, typer.Option("--explain", metavar="", help="Show rank and score in each leg.")]
+Explain: TypeAlias = Annotated[bool, typer.Option("--explain", metavar="", help="Show every part of the score.")]
 Full: TypeAlias = Annotated[bool, typer.Option("--full", metavar="", help="Show whole passages.")]
 Budget: TypeAlias = Annotated[
     int, typer.Option("--max-tokens", metavar="N", min=1, help="Longest result, in the encoder's tokens.")

@@ -37,10 +37,10 @@ def print_json_lines(values: Iterable[Mapping[str, Any]]) -> None:
 
 
 def print_trec(hits: Sequence[Hit]) -> None:
-    """Print a TREC run with query id 1; blanks in an id become ``%20``."""
+    """Print a TREC run with query id 1, with the scores that hits are sorted by; blanks in an id become ``%20``."""
     from searchidx.evaluation.runs import trec_lines
 
-    sys.stdout.writelines(trec_lines("1", [(hit.document.doc_id, hit.score) for hit in hits], "searchidx"))
+    sys.stdout.writelines(trec_lines("1", [(hit.document.doc_id, hit.merged) for hit in hits], "searchidx"))
 
 
 def write_json_lines(path: Path, values: Iterable[Mapping[str, Any]]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -26,6 +27,7 @@ from searchidx.cli.arguments import (
     IndexName,
     LexicalWeight,
     Limit,
+    MinScore,
     Mode,
     NoGroup,
     Outlet,
@@ -57,6 +59,7 @@ def search(
     mode: Mode = "hybrid",
     fusion: Fusion = "weighted",
     lexical_weight: LexicalWeight = None,
+    min_score: MinScore = 0.0,
     no_group: NoGroup = False,
     explain: Explain = False,
     full: Full = False,
@@ -73,19 +76,20 @@ def search(
     one_of(("--json", as_json), ("--jsonl", as_lines), ("--trec", as_trec))
     one_of(("--trec", as_trec), ("--no-group", no_group))
     text = read_query(query)
+    options: dict[str, Any] = {
+        "mode": mode,
+        "where": where or (),
+        "after": after,
+        "before": before,
+        "sources": source or (),
+        "group": not no_group,
+        "fusion": fusion,
+        "lexical_weight": lexical_weight,
+    }
     with opened(index, encoder, device) as found:
-        hits = found.search(
-            text,
-            top_k,
-            mode=mode,
-            where=where or (),
-            after=after,
-            before=before,
-            sources=source or (),
-            group=not no_group,
-            fusion=fusion,
-            lexical_weight=lexical_weight,
-        )
+        hits = found.search(text, top_k, min_score=min_score, **options)
+        below = found.search(text, 1, **options) if min_score and not hits else []
+        bound = found.bound(mode)
     if as_trec:
         print_trec(hits)
     elif as_json:
@@ -93,9 +97,21 @@ def search(
     elif as_lines:
         print_json_lines(hit.to_dict() for hit in hits)
     elif hits:
+        if hits[0].score < bound:
+            terminal.note(f"probably nothing relevant: the best score is {hits[0].score:.3f}; the nearest are")
         terminal.print_hits(hits, full=full, explain=explain)
-    if not hits:
+    if below:
+        terminal.note(_irrelevant(below[0].score, min_score))
+    elif not hits:
         terminal.note(f"no results: {_hint(text, filtered=bool(where or after or before or source), mode=mode)}")
+
+
+def _irrelevant(best: float, min_score: float) -> str:
+    """What to say where every hit is below the bound."""
+    return (
+        f"nothing relevant found: the best score is {best:.3f}, below --min-score {min_score:g}; "
+        "lower it to see what is nearest"
+    )
 
 
 def _hint(query: str, *, filtered: bool, mode: str) -> str:
@@ -117,6 +133,7 @@ def context(
     after: After = None,
     before: Before = None,
     source: Outlet = None,
+    min_score: MinScore = 0.0,
     as_json: AsJson = False,
     encoder: EncoderName = None,
     device: Device = None,
@@ -128,15 +145,17 @@ def context(
     Example: searchidx context "Who restricted Huawei?" --max-tokens 800
     """
     text = read_query(query)
+    options: dict[str, Any] = {"where": where or (), "after": after, "before": before, "sources": source or ()}
     with opened(index, encoder, device) as found:
-        collected = found.context(
-            text, max_tokens=max_tokens, where=where or (), after=after, before=before, sources=source or ()
-        )
+        collected = found.context(text, max_tokens=max_tokens, min_score=min_score, **options)
+        best = found.search(text, 1, **options) if min_score and not collected.citations else []
     if as_json:
         print_json(collected.to_dict())
     elif collected.citations:
         sys.stdout.write(terminal.clean(collected.text, lines=True)[0] + "\n")
-    if not collected.citations:
+    if best and best[0].score < min_score:
+        terminal.note(_irrelevant(best[0].score, min_score))
+    elif not collected.citations:
         terminal.note("no results: no passage was found that fits --max-tokens and the filters")
 
 

@@ -97,7 +97,7 @@ def print_hits(hits: Sequence[Hit], *, full: bool = False, explain: bool = False
     for hit in hits:
         parts = [_title(hit.document), _origin(hit, scored=scored), _quoted(hit, width, full=full)]
         if explain:
-            parts += [Text(_leg(name, hit), "cyan") for name in ("dense", "lexical")]
+            parts += [Text(told, "cyan") for told in _explained(hit)]
         parts.append(_citation(hit))
         print_indented(out, parts[0], INDENT, Text(f"{hit.rank:>3}  ", "bold"))
         for part in parts[1:]:
@@ -183,6 +183,14 @@ def window(text: str, focus: Sequence[Span], room: int) -> Span:
     if end < len(text) and (blank := text.rfind(" ", end - 40, end + 1)) > start:
         end = blank
     return start, end
+
+
+def _explained(hit: Hit) -> list[str]:
+    """Where the score comes from: what each leg said, what hits are sorted by, and the parts of the relevance."""
+    legs = [_leg(name, hit) for name in ("dense", "lexical")]
+    merged = f"{'merged':<8} rank {hit.rank:>4}  score {hit.merged:>8.4f}"
+    parts = ", ".join(f"{name} {value:.4f}" for name, value in hit.parts.items())
+    return [*legs, merged, f"{'score':<8} {hit.score:.4f} from {parts}"]
 
 
 def _leg(name: str, hit: Hit) -> str:

@@ -96,6 +96,9 @@ class DenseIndex:
         folder: where its files lie; it is made when something is written.
         store: the truth to catch up with.
         writable: False to leave the folder alone: everything not in the file is then kept in memory.
+
+    Attributes:
+        generation: of the vectors that it holds.
     """
 
     def __init__(self, folder: Path, store: Store, *, writable: bool = False, flat_limit: int = FLAT_LIMIT) -> None:
@@ -104,7 +107,7 @@ class DenseIndex:
         self.writable = writable
         self._flat_limit = flat_limit
         self._lock = threading.Lock()
-        self._generation: int = store.setting("generation")
+        self.generation: int = store.setting("generation")
         self._state = self._load() or _State(position=0)
 
     def position(self) -> int:
@@ -146,7 +149,7 @@ class DenseIndex:
             changes = [change for change in changes if change.seq > newer.position]
         if changes:
             put = [change.passage_id for change in changes if change.put]
-            self._state = self._state.extended(changes, *self._store.vectors(put, self._generation))
+            self._state = self._state.extended(changes, *self._store.vectors(put, self.generation))
 
     def rebuild(self) -> None:
         """Write the file anew from the store's vectors; a reader holds the result in memory instead."""
@@ -174,12 +177,12 @@ class DenseIndex:
         if count > self._flat_limit:
             from searchidx.storage.inverted import build_inverted
 
-            return build_inverted(self._store, self._generation, dim, count, RECALL_TARGET)
+            return build_inverted(self._store, self.generation, dim, count, RECALL_TARGET)
         import faiss
 
         flat = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         index = faiss.IndexIDMap(flat)
-        for ids, vectors in self._store.all_vectors(self._generation):
+        for ids, vectors in self._store.all_vectors(self.generation):
             index.add_with_ids(vectors, ids)
         return index, 0, 1.0
 
@@ -189,7 +192,7 @@ class DenseIndex:
         import faiss
 
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"passages-{self._generation}-{position}.faiss"
+        name = f"passages-{self.generation}-{position}.faiss"
 
         def write(file: HashingFile) -> None:
             faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
@@ -197,7 +200,7 @@ class DenseIndex:
         size, checksum = replace_durably(self.folder / name, write)
         store_id = self._store.setting("store_id")
         manifest = Manifest(
-            name, size, checksum, store_id, self._generation, position, int(index.ntotal), last_id, nprobe, recall
+            name, size, checksum, store_id, self.generation, position, int(index.ntotal), last_id, nprobe, recall
         )
         text = json.dumps(asdict(manifest), indent=1).encode()
         replace_durably(self.folder / MANIFEST, lambda file: file.write(text))
@@ -222,7 +225,7 @@ class DenseIndex:
             manifest = Manifest(**json.loads((self.folder / MANIFEST).read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
-        mine = manifest.store_id == self._store.setting("store_id") and manifest.generation == self._generation
+        mine = manifest.store_id == self._store.setting("store_id") and manifest.generation == self.generation
         plain = Path(manifest.file).name == manifest.file
         return manifest if mine and plain and manifest.position <= self._store.position() else None
 
@@ -260,7 +263,7 @@ class DenseIndex:
         """Cosines of these passages, from the store's vectors."""
         if query.vector is None or not len(ids):
             return []
-        known, vectors = self._store.vectors(ids.tolist(), self._generation)
+        known, vectors = self._store.vectors(ids.tolist(), self.generation)
         ranking = list(zip(known.tolist(), (vectors @ query.vector).tolist(), strict=True))
         return sorted(ranking, key=lambda hit: (-hit[1], hit[0]))
 
