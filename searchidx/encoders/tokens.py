@@ -67,7 +67,7 @@ def read_tokenizer(path: Path) -> WordTokenizer | LibraryTokenizer:
     if not path.is_file():
         raise EncoderNotFound(f"{path} is missing; the model is not complete")
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))
+        described = json.loads(path.read_bytes())
         vocabulary = described["model"].pop("vocab")
         if {**described, "model": {**described["model"], "vocab": {}}} == tokenizer_json({}):
             return WordTokenizer(vocabulary)
