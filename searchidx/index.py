@@ -22,7 +22,7 @@ from searchidx.storage.analysis import UNKNOWN, analysis, check_language
 from searchidx.storage.lock import writer_lock
 from searchidx.storage.store import FILE, Store
 from searchidx.storage.writer import StoreWriter, describe, make_store
-from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report
+from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report, Where
 
 if TYPE_CHECKING:
     from searchidx.ingest import Ingest, Progress
@@ -174,7 +174,7 @@ class Index:
         k: int = 10,
         *,
         mode: Mode = "hybrid",
-        where: Sequence[str] = (),
+        where: Where = (),
         after: str | None = None,
         before: str | None = None,
         sources: Sequence[str] = (),
@@ -189,7 +189,8 @@ class Index:
             query: anything a person types; empty finds nothing.
             k: hits wanted, at least 1.
             mode: ``hybrid``, ``dense`` or ``lexical``.
-            where: filters such as ``"topic=law"`` or ``"published>=2018"``; all must hold.
+            where: filters such as ``"topic=law"`` or ``"published>=2018"``, or nested ones as mappings such as
+                ``{"type": "or", "filters": [...]}`` (see ``searchidx.ranking.filters``); all must hold.
             after: only articles published on this date or later (``2018``, ``2018-05``, ``2018-05-03``).
             before: only articles published before this date.
             sources: only articles of one of these outlets.
@@ -257,7 +258,7 @@ class Index:
     def list(
         self,
         *,
-        where: Sequence[str] = (),
+        where: Where = (),
         after: str | None = None,
         before: str | None = None,
         sources: Sequence[str] = (),

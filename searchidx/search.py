@@ -18,7 +18,7 @@ from searchidx.ranking.filters import compile_filters
 from searchidx.ranking.grouping import fold
 from searchidx.ranking.highlight import best_sentences, query_terms, sentences
 from searchidx.storage.analysis import analysis, pieces
-from searchidx.types import Citation, Document, Encoder, Hit, Leg, Mode, Passage, PassageIndex, Query, Ranking
+from searchidx.types import Citation, Document, Encoder, Hit, Leg, Mode, Passage, PassageIndex, Query, Ranking, Where
 
 if TYPE_CHECKING:
     from searchidx.storage.store import Store
@@ -36,7 +36,7 @@ class Question:
     text: str
     k: int = 10
     mode: Mode = "hybrid"
-    where: Sequence[str] = ()
+    where: Where = ()
     after: str | None = None
     before: str | None = None
     sources: Sequence[str] = ()

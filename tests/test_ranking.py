@@ -113,6 +113,94 @@ def test_filters_select_what_they_say(where, expected):
     assert matching(where) == expected
 
 
+MAY_2018 = 1525132800
+"""2018-05-01 in Unix seconds."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "expected"),
+    [
+        ("eq", "topic", "law", "a"),
+        ("ne", "topic", "law", "bcd"),
+        ("gt", "views", 9.7, "ac"),
+        ("gte", "views", 9.5, "abc"),
+        ("lt", "views", 10, "b"),
+        ("lte", "views", 10, "ab"),
+        ("eq", "views", 10.0, "a"),
+        ("eq", "paid", True, "a"),
+        ("in", "topic", ["law", "trade"], "ab"),
+        ("nin", "topic", ["law", "trade"], "cd"),
+        ("in", "topic", [], ""),
+        ("nin", "topic", [], "abcd"),
+        ("eq", "source", "reuters", "bc"),
+        ("gte", "published", "2018-06", "bc"),
+        ("gte", "published", MAY_2018, "abc"),
+        ("lt", "published", MAY_2018 + 3 * 86400, "a"),
+        ("gte", "published", 1546300800, "c"),  # the first moment of 2019, which 2019 stands for
+        ("eq", "published", 1530399600, "b"),  # 2018-06-30T23:00:00Z
+        ("ne", "published", 1530399600, "acd"),
+        ("eq", "title", "alpha' OR 1 --", ""),
+    ],
+)
+def test_structured_filters_select_what_they_say(kind, key, value, expected):
+    assert matching({"type": kind, "key": key, "value": value}) == expected
+
+
+def test_structured_filters_nest_and_mix_with_expressions():
+    law, reuters = (
+        {"type": "eq", "key": key, "value": value} for key, value in [("topic", "law"), ("source", "reuters")]
+    )
+    dated = {"type": "gte", "key": "published", "value": "2019"}
+    assert matching({"type": "or", "filters": [law, {"type": "and", "filters": [reuters, dated]}]}) == "ac"
+    assert matching({"type": "or", "filters": [law, reuters]}, "views>9.7") == "ac"
+
+
+def nested(depth):
+    inner = {"type": "eq", "key": "topic", "value": "law"}
+    for _ in range(depth):
+        inner = {"type": "and", "filters": [inner]}
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ({}, "type must be one of eq ne gt"),
+        ({"type": "like", "key": "topic", "value": "x"}, "type must be one of"),
+        ({"type": ["eq"], "key": "topic", "value": "x"}, "type must be one of"),
+        ({"type": "eq", "value": "x"}, "key is missing"),
+        ({"type": "eq", "key": "topic"}, "value is missing"),
+        ({"type": "eq", "key": "topic", "value": "x", "boost": 2}, "unknown boost"),
+        ({"type": "eq", "key": 5, "value": "x"}, "key must be a string"),
+        ({"type": "eq", "key": "topik", "value": "x"}, "did you mean topic"),
+        ({"type": "in", "key": "topik", "value": []}, "did you mean topic"),
+        ({"type": "in", "key": "topic", "value": "x"}, "needs a list"),
+        ({"type": "eq", "key": "topic", "value": None}, "a string, a number or a boolean, not None"),
+        ({"type": "eq", "key": "views", "value": float("nan")}, "not nan"),
+        ({"type": "gte", "key": "published", "value": "soon"}, "no date"),
+        ({"type": "and", "filters": []}, "at least one"),
+        ({"type": "and", "filters": ["topic=law"]}, "a mapping with a type"),
+        ({"type": "and", "filters": [nested(0)], "key": "x"}, "unknown key"),
+        (nested(20), "nested more than 20"),
+        ({"type": "in", "key": "topic", "value": ["x"] * 501}, "more than 500"),
+        (5, "a mapping with a type"),
+    ],
+)
+def test_a_structured_filter_that_cannot_be_read_is_refused_by_name(where, message):
+    with pytest.raises(BadFilter, match=message):
+        matching(where)
+
+
+def test_filters_that_are_no_list_or_too_many_are_refused():
+    with pytest.raises(BadFilter, match="list of filters"):
+        compile_filters("topic=law", known=KNOWN)
+    with pytest.raises(BadFilter, match="more than 500"):
+        matching(*["topic=law"] * 501)
+    assert matching(*["topic=law"] * 500) == "a"
+    assert matching({"type": "in", "key": "topic", "value": ["law"] * 500}) == "a"
+    assert matching(nested(19)) == "a"
+
+
 def test_filters_are_joined_by_and_sources_by_or():
     assert matching("views>9.7", "topic=law") == "a"
     assert matching(sources=["bbc news", "Reuters"]) == "abc"

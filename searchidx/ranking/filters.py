@@ -3,6 +3,10 @@
 ``FIELD OP VALUE``, where OP is one of ``= != < <= > >=`` and FIELD is a field of a document or a key of its metadata.
 Several filters must all hold. Text is compared without regard to case; a metadata list matches where one of its
 elements does; ``published`` takes as much of a date as you know: ``published<=2018-06`` includes all of June.
+
+For programs the same in the form of OpenAI's vector stores, which nests: ``{"type": "or", "filters": [...]}`` over
+comparisons ``{"type": "eq", "key": "topic", "value": "law"}`` with ``eq ne gt gte lt lte in nin``. A number compared
+with ``published`` is in Unix seconds, and a partial date then stands for its first moment.
 """
 
 from __future__ import annotations
@@ -10,10 +14,13 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 from searchidx.errors import BadFilter
+from searchidx.types import Where
 
 COLUMNS = ("doc_id", "title", "uri", "published", "author", "source", "language")
 """Fields of a document that a filter can name."""
@@ -21,6 +28,16 @@ _FILTER = re.compile(r"\s*([^=!<>]*[^\s=!<>])\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?Z?")
 _AS_TEXT = "CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(value AS TEXT) END"
 _AFTER_ALL = "~"  # sorts after every character of a date, so 2018-06~ is the end of June
+_OPERATORS = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_TYPES = (*_OPERATORS, "in", "nin", "and", "or")
+MAX_DEPTH = 20
+"""Levels of nested filters; SQLite itself refuses an expression 1,000 deep."""
+MAX_COMPARISONS = 500
+"""Comparisons in one search, each value of a list counted, for the same reason."""
+_SECONDS = (
+    "CAST(strftime('%s', d.published || CASE length(d.published) WHEN 4 THEN '-01-01' WHEN 7 THEN '-01' ELSE '' END) "
+    "AS INTEGER)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,7 @@ class Condition:
 
 
 def compile_filters(
-    where: Sequence[str] = (),
+    where: Where = (),
     *,
     after: str | None = None,
     before: str | None = None,
@@ -42,7 +59,7 @@ def compile_filters(
     """Turn filters into one condition, or None where there is nothing to filter.
 
     Args:
-        where: expressions that must all hold.
+        where: expressions, or mappings in the form of OpenAI's vector stores, that must all hold.
         after: only articles published on this date or later.
         before: only articles published before this date.
         sources: only articles from one of these outlets.
@@ -51,7 +68,10 @@ def compile_filters(
     Raises:
         BadFilter: an expression cannot be read, or names a field that no article has.
     """
-    conditions = [_compile(expression, known) for expression in where]
+    if isinstance(where, str | Mapping):
+        raise BadFilter(f"where is a list of filters: write [{where!r}]")
+    left = [MAX_COMPARISONS]
+    conditions = [_entry(entry, known, left) for entry in where]
     if after:
         conditions.append(_compare_date(">=", after))
     if before:
@@ -67,11 +87,81 @@ def _join(conditions: Sequence[Condition], operator: str) -> Condition:
     return Condition(sql, tuple(value for condition in conditions for value in condition.parameters))
 
 
+def _entry(entry: Any, known: Collection[str], left: list[int]) -> Condition:
+    if not isinstance(entry, str):
+        return _tree(entry, known, left)
+    _count(left)
+    return _compile(entry, known)
+
+
+def _count(left: list[int]) -> None:
+    left[0] -= 1
+    if left[0] < 0:
+        raise BadFilter(f"more than {MAX_COMPARISONS} comparisons")
+
+
 def _compile(expression: str, known: Collection[str]) -> Condition:
     match = _FILTER.fullmatch(expression)
     if not match or match[3][:1] in ("=", "<", ">"):
         raise BadFilter(f'"{expression}": expected FIELD OP VALUE with one of = != < <= > >=')
-    field, operator, value = match.groups()
+    return _compare(match[1], match[2], match[3], known)
+
+
+def _tree(entry: Any, known: Collection[str], left: list[int], depth: int = 1) -> Condition:
+    """Compile a nested filter; ``left[0]`` comparisons may still come."""
+    if not isinstance(entry, Mapping):
+        raise BadFilter(f"{entry!r:.80}: expected FIELD OP VALUE, or a mapping with a type")
+    kind = entry.get("type")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise BadFilter(f"{entry!r:.80}: type must be one of {' '.join(_TYPES)}")
+    if depth > MAX_DEPTH:
+        raise BadFilter(f"filters are nested more than {MAX_DEPTH} deep")
+    if kind in ("and", "or"):
+        _expect(entry, "filters")
+        if not isinstance(entry["filters"], list | tuple) or not entry["filters"]:
+            raise BadFilter(f"{entry!r:.80}: filters must be a list of at least one")
+        return _join([_tree(inner, known, left, depth + 1) for inner in entry["filters"]], kind.upper())
+    _expect(entry, "key", "value")
+    if not isinstance(entry["key"], str):
+        raise BadFilter(f"{entry!r:.80}: key must be a string")
+    if kind not in ("in", "nin"):
+        return _value(entry["key"], _OPERATORS[kind], entry["value"], known, left)
+    if not isinstance(entry["value"], list | tuple):
+        raise BadFilter(f"{entry!r:.80}: {kind} needs a list of values")
+    operator, junction, of_none = ("=", "OR", "0") if kind == "in" else ("!=", "AND", "1")
+    each = [_value(entry["key"], operator, value, known, left) for value in entry["value"]]
+    if not each:
+        _value(entry["key"], "=", "", known, left)  # an unknown field is refused all the same
+    return _join(each or [Condition(of_none, ())], junction)
+
+
+def _expect(entry: Mapping[str, Any], *names: str) -> None:
+    """Refuse a filter that lacks one of its parts, or has another."""
+    for name in names:
+        if name not in entry:
+            raise BadFilter(f"{entry!r:.80}: {name} is missing")
+    unknown = sorted(str(name) for name in entry if name not in ("type", *names))
+    if unknown:
+        raise BadFilter(f"{entry!r:.80}: unknown {', '.join(unknown)}; a filter of this type has {' '.join(names)}")
+
+
+def _value(field: str, operator: str, value: Any, known: Collection[str], left: list[int]) -> Condition:
+    """Compare with a value of JSON."""
+    _count(left)
+    if isinstance(value, bool):
+        return _compare(field, operator, str(value).lower(), known)
+    if isinstance(value, str):
+        return _compare(field, operator, value, known)
+    if not isinstance(value, int | float) or not isfinite(value):
+        raise BadFilter(f"{field}: a value must be a string, a number or a boolean, not {value!r:.40}")
+    if field == "published":
+        absent = " OR d.published = ''" if operator == "!=" else ""
+        dated = f"d.published != '' AND {_SECONDS} {operator} ?"
+        return Condition(f"({dated}){absent}", (float(value),))
+    return _compare(field, operator, str(int(value) if value == int(value) else value), known)
+
+
+def _compare(field: str, operator: str, value: str, known: Collection[str]) -> Condition:
     if field == "published":
         return _compare_date(operator, value)
     if field in COLUMNS:
