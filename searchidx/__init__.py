@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from searchidx.encoders import load_encoder
     from searchidx.errors import (
+        AccessDenied,
         BadCollection,
         BadFilter,
+        BadKeys,
         BadMeasure,
         EncoderMismatch,
         EncoderNotFound,
@@ -35,8 +37,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessDenied",
     "BadCollection",
     "BadFilter",
+    "BadKeys",
     "BadMeasure",
     "Citation",
     "Context",

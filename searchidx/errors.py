@@ -16,6 +16,8 @@
       ExtractError         a source that holds no article        (uri, reason)
       MissingExtra         an optional dependency is not installed
       StorageError         the disk is full, or a file cannot be written
+      BadKeys              API keys that cannot be read, or are no secret
+      AccessDenied         an API key without the right to do this
 
 A message says what happened, what was expected and what to do. Errors of faiss, tantivy and sqlite3 are mapped to
 these before they leave a public call.
@@ -66,6 +68,14 @@ class BadCollection(SearchIdxError):
 
 class StorageError(SearchIdxError):
     """The disk is full, or a file of the index cannot be written."""
+
+
+class BadKeys(SearchIdxError):
+    """The API keys of a server cannot be read, or are none to rely on."""
+
+
+class AccessDenied(SearchIdxError):
+    """The API key does not have the right to do what was asked."""
 
 
 class MissingExtra(SearchIdxError):

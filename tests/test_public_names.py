@@ -9,8 +9,10 @@ import searchidx
 from searchidx import errors
 
 PUBLIC = {
+    "AccessDenied",
     "BadCollection",
     "BadFilter",
+    "BadKeys",
     "BadMeasure",
     "Citation",
     "Context",

@@ -1,0 +1,1 @@
+"""Indexes as a backend of chat tools: HTTP, OpenAI's vector stores, MCP, Open WebUI, and a page for people."""

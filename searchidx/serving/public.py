@@ -1,0 +1,57 @@
+"""What leaves the machine: articles and hits with addresses that a stranger may see and follow, never a path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import quote
+
+from searchidx.types import Citation, Document, Hit
+
+_WEB = re.compile(r"https?://[^\s/]", re.IGNORECASE)
+
+
+def is_web(uri: str) -> bool:
+    """Whether an address leads to the web, and may be linked to."""
+    return bool(_WEB.match(uri))
+
+
+def article_page(base: str, index: str, doc_id: str, span: tuple[int, int] | None = None) -> str:
+    """Address of an article on this server's own pages; with a span, of the passage in it."""
+    query = f"?start={span[0]}&end={span[1]}#passage" if span else ""
+    return f"{base}/article/{quote(index, safe='')}/{quote(doc_id, safe='')}{query}"
+
+
+def public_document(document: Document, index: str, base: str) -> Document:
+    """The article with an address to follow: its own on the web, or else that of its page on this server.
+
+    Args:
+        document: of the index.
+        index: name of the index.
+        base: address of this server, without a slash at its end; where there is none, an article that is not on the
+            web has no address.
+    """
+    if is_web(document.uri):
+        return document
+    return replace(document, uri=article_page(base, index, document.doc_id) if base else "")
+
+
+def public_citation(citation: Citation, index: str, base: str) -> Citation:
+    """The citation with an address to follow, as ``public_document``."""
+    if is_web(citation.uri):
+        return citation
+    span = (citation.start, citation.end)
+    return replace(citation, uri=article_page(base, index, citation.doc_id, span) if base else "")
+
+
+def public_hits(hits: Sequence[Hit], index: str, base: str) -> list[Hit]:
+    """Hits with addresses to follow."""
+    return [
+        replace(
+            hit,
+            document=public_document(hit.document, index, base),
+            citation=public_citation(hit.citation, index, base),
+        )
+        for hit in hits
+    ]
