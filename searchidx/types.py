@@ -213,16 +213,48 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Passages for a language model: ``text`` numbers them ``[1]``, ``[2]``..., in the order of ``citations``."""
+    """Passages for a language model.
+
+    Attributes:
+        query: the question.
+        text: the passages in one text, numbered ``[1]``, ``[2]``...; with instructions around them where asked for.
+        tokens: length of ``text``.
+        tokenizer: what counted the tokens: the name of an encoder, or a ``tokenizer.json``.
+        max_tokens: the budget that ``tokens`` keeps to.
+        fence: the code that marks where quoted text begins and ends; it occurs in none of the passages.
+        citations: the place of each passage, in the order of their numbers.
+        passages: the text of each: ``document.text[start:end]`` of its citation.
+        scores: the relevance of each, from 0 to 1: that of its best part where several were joined.
+
+    """
 
     query: str
     text: str
     tokens: int
+    tokenizer: str
+    max_tokens: int
+    fence: str
     citations: tuple[Citation, ...]
+    passages: tuple[str, ...]
+    scores: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
+        """Plain values, ready for JSON; ``passages`` has number, score, citation and text of each."""
+        citations = [{**asdict(citation), "text": str(citation)} for citation in self.citations]
+        numbered = enumerate(zip(self.scores, citations, self.passages, strict=True), 1)
+        return {
+            "query": self.query,
+            "text": self.text,
+            "tokens": self.tokens,
+            "tokenizer": self.tokenizer,
+            "max_tokens": self.max_tokens,
+            "fence": self.fence,
+            "citations": citations,
+            "passages": [
+                {"number": number, "score": score, "citation": citation, "text": text}
+                for number, (score, citation, text) in numbered
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True)

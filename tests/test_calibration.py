@@ -83,9 +83,8 @@ def test_min_score_drops_the_hits_below_it_and_no_others(samples, mode):
 
 def test_a_context_keeps_to_min_score(samples):
     every = samples.context(QUERY, max_tokens=3000)
-    hits = samples.search(QUERY, 20, group=False, min_score=0.3)
     some = samples.context(QUERY, max_tokens=3000, min_score=0.3)
-    assert some.citations == tuple(hit.citation for hit in hits)[: len(some.citations)]
+    assert min(every.scores) < 0.3 <= min(some.scores)
     assert 0 < len(some.citations) < len(every.citations)
     assert samples.context(NONSENSE, min_score=samples.bound()).text == ""
 

@@ -240,13 +240,6 @@ def test_odd_queries_find_something_or_nothing_without_an_error(index, query):
         assert isinstance(index.search(query, mode=mode), list)
 
 
-def test_context_is_within_budget_and_cites(index):
-    context = index.context("grain and coffee harvests", max_tokens=120)
-    assert 0 < context.tokens <= 120
-    assert context.text.startswith("[1] “")
-    assert context.citations
-
-
 def test_opening_without_an_index_says_which_may_be_meant_and_creates_nothing(tmp_path, index):
     with pytest.raises(searchidx.IndexNotFound, match=r"did you mean .*index"):
         Index.open(tmp_path / "indx")

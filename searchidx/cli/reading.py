@@ -14,6 +14,7 @@ from searchidx.cli.arguments import (
     After,
     AsJson,
     AsJsonLines,
+    AsPrompt,
     AsTrec,
     Before,
     Budget,
@@ -34,6 +35,7 @@ from searchidx.cli.arguments import (
     Output,
     Query,
     Quiet,
+    TokenizerFile,
     TopK,
     Where,
     locate,
@@ -129,6 +131,8 @@ def context(
     query: Query,
     index: IndexName = "default",
     max_tokens: Budget = 1500,
+    tokenizer: TokenizerFile = None,
+    prompt: AsPrompt = False,
     where: Where = None,
     after: After = None,
     before: Before = None,
@@ -140,14 +144,15 @@ def context(
 ) -> None:
     """Collect the best passages for a language model.
 
-    They are numbered, quoted and cited, and fit the budget together.
+    They are numbered, quoted and cited, said once, and fit the budget together.
 
     Example: searchidx context "Who restricted Huawei?" --max-tokens 800
     """
     text = read_query(query)
+    budget: dict[str, Any] = {"max_tokens": max_tokens, "tokenizer": tokenizer, "prompt": prompt}
     options: dict[str, Any] = {"where": where or (), "after": after, "before": before, "sources": source or ()}
     with opened(index, encoder, device) as found:
-        collected = found.context(text, max_tokens=max_tokens, min_score=min_score, **options)
+        collected = found.context(text, min_score=min_score, **budget, **options)
         best = found.search(text, 1, **options) if min_score and not collected.citations else []
     if as_json:
         print_json(collected.to_dict())

@@ -27,6 +27,7 @@ COLUMNS = ("doc_id", "title", "uri", "published", "author", "source", "language"
 _FILTER = re.compile(r"\s*([^=!<>]*[^\s=!<>])\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?Z?")
 _AS_TEXT = "CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(value AS TEXT) END"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _AFTER_ALL = "~"  # sorts after every character of a date, so 2018-06~ is the end of June
 _OPERATORS = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _TYPES = (*_OPERATORS, "in", "nin", "and", "or")
@@ -162,6 +163,8 @@ def _value(field: str, operator: str, value: Any, known: Collection[str], left: 
 
 
 def _compare(field: str, operator: str, value: str, known: Collection[str]) -> Condition:
+    if not (field + value).isascii() and _SURROGATE.search(field + value):
+        raise BadFilter(f"{field!r}: the value holds half a character, which no article can")
     if field == "published":
         return _compare_date(operator, value)
     if field in COLUMNS:
