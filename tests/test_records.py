@@ -77,6 +77,8 @@ def test_a_cleaned_text_is_clean_and_stays_as_it_is(text):
         ("ad\u200dmin", "admin"),
         ("می\u200cخواهم 👩\u200d🚀 ❤\ufe0f\u200d🔥", "می\u200cخواهم 👩\u200d🚀 ❤\ufe0f\u200d🔥"),
         ("e\u200b\u0301", "é"),
+        ("a\U000e0148\U000e0149b ❤\ufe0f\ufe00\ufe01 葛\U000e0100", "a\U000e0148b ❤\ufe0f 葛\U000e0100"),
+        ("x\u200b\ufe00\u3164y\u034f\u180ez", "xyz"),
         ("tab\tand\nline", "tab\tand\nline"),
     ],
 )

@@ -17,17 +17,20 @@ MAX_METADATA_VALUES = 10_000
 """Values in the metadata of one document, nested ones counted: a few lines of YAML can stand for billions."""
 
 # Everything invisible that is no blank: controls, soft hyphen, zero width, direction marks and overrides, byte order
-# mark, lone surrogates, tags; and the line breaks other than \n.
+# mark, fillers, annotations, lone surrogates, tags; and the line breaks other than \n.
 _INVISIBLE = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
-    "\U000e0000-\U000e007f"
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
 )
 # Joiners go where they join nothing, that is but after the scripts and emoji that are spelled with them. A search for
 # this alternative is ten times as slow as one for a set of characters, which therefore comes first.
+# Of variation selectors one may follow what it varies, as a row of them can spell a hidden text.
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
 _UNWANTED = re.compile(
-    f"[{_INVISIBLE}]|(?<![\u0590-\u061b\u061d-\u1fff\u2190-\ud7ff\ue000-\ufefe\uff00-\U000dffff])[\u200c\u200d]"
+    f"[{_INVISIBLE}]|(?<=[{_SELECTORS}{_INVISIBLE}\u200c\u200d])[{_SELECTORS}]"
+    "|(?<![\u0590-\u061b\u061d-\u1fff\u2190-\ud7ff\ue000-\ufefe\uff00-\U000dffff])[\u200c\u200d]"
 )
-_SUSPECT = re.compile(f"[{_INVISIBLE}\u200c\u200d]")
+_SUSPECT = re.compile(f"[{_INVISIBLE}{_SELECTORS}\u200c\u200d]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAKS = dict.fromkeys("\v\f\x85\u2028\u2029", "\n")
 _LANGUAGE = re.compile(r"([a-z]{2,3})(?:[-_].*)?")
@@ -39,7 +42,9 @@ def clean(text: str) -> str:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if _SURROGATE.search(text):
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        text = _UNWANTED.sub(lambda found: _LINE_BREAKS.get(found.group(), ""), _composed(text))
+        before, text = "", _composed(text)
+        while text != before:  # what goes can bring together what must not stand together
+            before, text = text, _UNWANTED.sub(lambda found: _LINE_BREAKS.get(found.group(), ""), text)
     return _composed(text)
 
 
