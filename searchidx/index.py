@@ -15,7 +15,6 @@ from searchidx.encoders import DEFAULT_ENCODER, load_encoder
 from searchidx.errors import EncoderMismatch, SearchIdxError, StorageError
 from searchidx.legs import Legs
 from searchidx.ranking.calibration import weights_of
-from searchidx.ranking.context import build_context
 from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
 from searchidx.storage.analysis import UNKNOWN, analysis, check_language
@@ -47,6 +46,7 @@ class Index:
         self._store = Store(folder)
         self._encoder: Encoder | None = None
         self._legs = Legs(folder, self._store)
+        self._outlets: tuple[tuple[int, int], dict[str, int]] = (-1, 0), {}  # as last counted, and when
         self._wrote = False  # whether the store's log may hold what this object wrote
         try:
             self._check_encoder(encoder)
@@ -234,17 +234,41 @@ class Index:
             return []
         return way(question, self._store, legs, None if question.mode == "lexical" else self.encoder)
 
-    def context(self, query: str, *, max_tokens: int = 1500, k: int = 20, **options: Any) -> Context:
-        """Collect the best passages for a language model, numbered and quoted, within a budget.
+    def context(
+        self,
+        query: str,
+        *,
+        max_tokens: int = 1500,
+        k: int | None = None,
+        tokenizer: str | os.PathLike[str] | None = None,
+        prompt: bool = False,
+        shown: Callable[[Sequence[Hit]], Sequence[Hit]] | None = None,
+        **options: Any,
+    ) -> Context:
+        """Collect the best passages for a language model: numbered, quoted, each said once, within a budget.
 
         Args:
             query: the question.
-            max_tokens: budget for the text, in tokens of this index's encoder.
-            k: passages considered.
+            max_tokens: budget for the text; it is never exceeded.
+            k: passages considered; None for as many as may fill the budget.
+            tokenizer: a model's ``tokenizer.json``, to count in its tokens; by default this index's encoder counts.
+            prompt: put instructions and the question around the passages; the budget holds for all of it.
+            shown: how hits are to be cited, where that is not as they are: a server gives addresses of its own.
             options: as for ``search``.
+
+        Raises:
+            EncoderNotFound: ``tokenizer`` cannot be read.
         """
-        hits = self.search(query, k, **{"group": False, **options})
-        return build_context(query, hits, max_tokens, lambda text: self.encoder.count_tokens([text])[0])
+        from searchidx.ranking.context import Budget, build_context, hits_wanted, token_counter
+
+        name = self.encoder.name if tokenizer is None else os.fspath(tokenizer)
+        budget = Budget(max_tokens, self.encoder.count_tokens if tokenizer is None else token_counter(name), name)
+        hits = self.search(query, hits_wanted(max_tokens) if k is None else k, **{"group": False, **options})
+        return build_context(query, shown(hits) if shown else hits, budget, self._text_of, ready=prompt)
+
+    def _text_of(self, doc_id: str) -> str:
+        document = self.get(doc_id)
+        return document.text if document else ""
 
     def bound(self, mode: Mode = "hybrid") -> float:
         """The score that the best hit of a query should reach: where it does not, there probably is no answer here."""
@@ -270,6 +294,13 @@ class Index:
         if condition is None:
             return self._store.documents(limit=wanted)
         return self._store.documents(condition.sql, condition.parameters, wanted)
+
+    def outlets(self, limit: int = 1000) -> dict[str, int]:
+        """Outlets with the number of their articles, those with most first: what ``sources`` can name."""
+        asked = (self._store.position(), limit)
+        if self._outlets[0] != asked:  # to count 100,000 articles takes longer than a search
+            self._outlets = asked, self._store.outlets(limit)
+        return dict(self._outlets[1])
 
     def export(self) -> Iterator[Document]:
         """Every article with its whole text; ``add`` takes them back."""

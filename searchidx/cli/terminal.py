@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from searchidx.ranking.highlight import past_headings, window
 from searchidx.types import Document, Hit
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _JUNK = re.compile(
     r"|[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff])|\s+",
     re.DOTALL,
 )
-_HEADINGS = re.compile(r"(#{1,6} [^\n]*\n\s*)+(?=\S)")
 _NO_BREAK = re.compile(r"[^\n]")
 
 
@@ -148,8 +148,7 @@ def _quoted(hit: Hit, width: int, *, full: bool) -> Text:
     from rich.cells import cell_len
     from rich.text import Text
 
-    opening = None if full else _HEADINGS.match(hit.passage.text)  # the line above tells it already
-    skip = opening.end() if opening and hit.passage.heading else 0
+    skip = 0 if full or not hit.passage.heading else past_headings(hit.passage.text)  # the line above tells them
     highlights, words = ([(a - skip, b - skip) for a, b in spans if a >= skip] for spans in (hit.highlights, hit.terms))
     text, moved = clean(hit.passage.text[skip:], [*highlights, *words], lines=full)
     best, terms = moved[: len(highlights)], moved[len(highlights) :]
@@ -166,23 +165,6 @@ def _quoted(hit: Hit, width: int, *, full: bool) -> Text:
     shown = styled[start:end]
     shown.rstrip()
     return Text.assemble(("… " if start else "", "dim"), shown, (" …" if end < len(text) else "", "dim"))
-
-
-def window(text: str, focus: Sequence[Span], room: int) -> Span:
-    """The part of a text to show: about ``room`` characters with the focus inside, cut between words."""
-    if len(text) <= room * 1.2:  # a cut would hide a few words only
-        return 0, len(text)
-    start, end = (focus[0][0], focus[-1][1]) if focus else (0, 0)
-    if end - start > room:
-        end = min(focus[0][1], start + room)
-    start = max(0, start - (room - (end - start)) // 3)
-    end = min(len(text), start + room)
-    start = max(0, min(start, end - room))
-    if start and (blank := text.find(" ", start - 1, start + 40)) >= 0:
-        start = blank + 1
-    if end < len(text) and (blank := text.rfind(" ", end - 40, end + 1)) > start:
-        end = blank
-    return start, end
 
 
 def _explained(hit: Hit) -> list[str]:

@@ -1,4 +1,4 @@
-"""The sentences of a passage that answer best, and the words of the query in it."""
+"""The sentences of a passage that answer best, the words of the query in it, and the part of it to show."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 Span = tuple[int, int]
 NEARLY = 0.9
 """A second sentence is highlighted too where it scores at least this share of the best."""
+_HEADINGS = re.compile(r"(#{1,6} [^\n]*\n\s*)+(?=\S)")
 
 
 def sentences(text: str, language: str = "en") -> list[Span]:
@@ -67,3 +68,26 @@ def best_sentences(
         return ()
     order = sorted(range(len(spans)), key=lambda i: -scores[i])[:2]
     return tuple(spans[i] for i in sorted(order) if scores[i] >= NEARLY * best)
+
+
+def past_headings(text: str) -> int:
+    """Where the text of a passage begins that opens with Markdown headings."""
+    opening = _HEADINGS.match(text)
+    return opening.end() if opening else 0
+
+
+def window(text: str, focus: Sequence[Span], room: int) -> Span:
+    """The part of a text to show: about ``room`` characters with the focus inside, cut between words."""
+    if len(text) <= room * 1.2:  # a cut would hide a few words only
+        return 0, len(text)
+    start, end = (focus[0][0], focus[-1][1]) if focus else (0, 0)
+    if end - start > room:
+        end = min(focus[0][1], start + room)
+    start = max(0, start - (room - (end - start)) // 3)
+    end = min(len(text), start + room)
+    start = max(0, min(start, end - room))
+    if start and (blank := text.find(" ", start - 1, start + 40)) >= 0:
+        start = blank + 1
+    if end < len(text) and (blank := text.rfind(" ", end - 40, end + 1)) > start:
+        end = blank
+    return start, end

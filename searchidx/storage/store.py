@@ -180,6 +180,11 @@ class Store:
         """Names of the metadata keys that some document has."""
         return {name for (name,) in self._rows("SELECT name FROM fields")}
 
+    def outlets(self, limit: int) -> dict[str, int]:
+        """Outlets with the number of their documents, those with most first; documents without one are left out."""
+        sql = "SELECT source, count(*) FROM documents WHERE source != '' GROUP BY source ORDER BY 2 DESC, 1 LIMIT ?"
+        return dict(self._rows(sql, (limit,)))
+
     # documents and passages
 
     def known(self, doc_ids: Sequence[str]) -> dict[str, Known]:
