@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command
 
 from searchidx import __version__
-from searchidx.cli import evaluating, judging, reading, writing
+from searchidx.cli import asking, evaluating, judging, reading, serving, writing
 from searchidx.cli.conversion import Command, Group
 from searchidx.cli.progress import Interrupted
 from searchidx.cli.terminal import note
@@ -36,6 +36,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "add": writing.add,
     "search": reading.search,
     "context": reading.context,
+    "ask": asking.ask,
     "get": reading.get,
     "list": reading.list_articles,
     "remove": writing.remove,
@@ -46,6 +47,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "judge": judging.judge,
     "eval": evaluating.evaluate,
     "demo": writing.demo,
+    "serve": serving.serve,
+    "mcp": serving.mcp,
 }
 for _name, _function in _COMMANDS.items():
     app.command(_name, cls=Command)(_function)
@@ -142,6 +145,6 @@ def _usage(error: Any) -> str:
     path = error.ctx.command_path if error.ctx else "searchidx"
     if meant:
         message = f"{message}. Did you mean {' or '.join(meant)}?"
-    elif hasattr(error, "option_name") and path.endswith(("search", "context")):
+    elif hasattr(error, "option_name") and path.endswith(("search", "context", "ask")):
         message = f"{message}. A query that begins with a dash goes after --"
     return f"{message.removesuffix('.')} (see {path} --help)"

@@ -68,7 +68,8 @@ def one_of(*options: tuple[str, bool]) -> None:
         raise typer.BadParameter("choose one of them", param_hint=typed)
 
 
-def _complete_index(incomplete: str) -> list[str]:
+def complete_index(incomplete: str) -> list[str]:
+    """Names under ``indexes/`` that begin so."""
     names = sorted(path.parent.name for path in HOME.glob(f"*/{STORE}"))
     return [name for name in names if name.startswith(incomplete)]
 
@@ -94,7 +95,7 @@ def _check_language(code: str | None) -> str | None:
 _INDEX: dict[str, Any] = {
     "metavar": "INDEX",
     "help": "Path of the index, or its name under indexes/.",
-    "autocompletion": _complete_index,
+    "autocompletion": complete_index,
 }
 IndexName: TypeAlias = Annotated[str, typer.Option("--index", "-i", envvar="SEARCHIDX_INDEX", **_INDEX)]
 DemoIndex: TypeAlias = Annotated[str, typer.Option("--index", "-i", **_INDEX)]
@@ -160,7 +161,14 @@ NoGroup: TypeAlias = Annotated[
 Explain: TypeAlias = Annotated[bool, typer.Option("--explain", metavar="", help="Show every part of the score.")]
 Full: TypeAlias = Annotated[bool, typer.Option("--full", metavar="", help="Show whole passages.")]
 Budget: TypeAlias = Annotated[
-    int, typer.Option("--max-tokens", metavar="N", min=1, help="Longest result, in the encoder's tokens.")
+    int, typer.Option("--max-tokens", metavar="N", min=1, help="Longest context, in the encoder's tokens.")
+]
+TokenizerFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--tokenizer", metavar="FILE", help="Count in the tokens of this tokenizer.json, your model's."),
+]
+AsPrompt: TypeAlias = Annotated[
+    bool, typer.Option("--prompt", metavar="", help="Put instructions and the question around it.")
 ]
 DocId: TypeAlias = Annotated[str, typer.Argument(metavar="DOC_ID", help="Id as search and list print it.")]
 Limit: TypeAlias = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Articles at most.")]
