@@ -14,18 +14,19 @@ LAYERS = [
     {"searchidx.types"},
     {"searchidx.articles", "searchidx.encoders"},
     {"searchidx.storage", "searchidx.ranking"},
-    {"searchidx.ingest", "searchidx.search"},
+    {"searchidx.ingest", "searchidx.search", "searchidx.rerank"},
     {"searchidx.reencode", "searchidx.legs"},
     {"searchidx.index"},
     {"searchidx.evaluation"},
     {"searchidx"},
     {"searchidx.samples"},
+    {"searchidx.integrations", "searchidx.serving"},
     {"searchidx.cli"},
     {"searchidx.__main__"},
 ]
 HEAVY = [
     "faiss", "tantivy", "torch", "sentence_transformers", "lxml", "trafilatura", "numpy", "tokenizers",
-    "ir_measures", "matplotlib", "scipy",
+    "ir_measures", "matplotlib", "scipy", "fastapi", "starlette", "pydantic", "uvicorn", "mcp", "openai", "jinja2",
 ]  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 

@@ -14,7 +14,7 @@ from searchidx.serving.catalogue import WAIT, Catalogue
 from searchidx.serving.errors import BadRequest
 from searchidx.serving.keys import Key
 from searchidx.serving.models import AddRequest, ContextRequest, Day, Outlets, SearchRequest, Text
-from searchidx.serving.public import public_citation, public_document, public_hits
+from searchidx.serving.public import public_document, public_hits, public_name
 from searchidx.types import Document
 
 router = APIRouter()
@@ -53,22 +53,28 @@ class Indexes(BaseModel):
 
 
 class Hits(BaseModel):
-    """Hits, best first, each as ``Hit.to_dict`` gives it."""
+    """Hits, best first, each as ``Hit.to_dict`` gives it; untrusted: what they say comes from articles."""
 
     index: str
     query: str
     bound: float
+    untrusted: Literal[True]
     hits: list[dict[str, Any]]
 
 
 class Collected(BaseModel):
-    """Numbered and quoted passages, as ``Context.to_dict`` gives them."""
+    """Numbered and quoted passages, as ``Context.to_dict`` gives them; untrusted: they come from articles."""
 
     index: str
+    untrusted: Literal[True]
     query: str
     text: str
     tokens: int
+    tokenizer: str
+    max_tokens: int
+    fence: str
     citations: list[dict[str, Any]]
+    passages: list[dict[str, Any]]
 
 
 class Listed(BaseModel):
@@ -123,7 +129,7 @@ def search(request: Request, asked: SearchRequest) -> Response:
         hits = index.search(asked.query, asked.k, **asked.options())
         bound = index.bound(asked.mode)
     found = [hit.to_dict() for hit in public_hits(hits, name, base_of(request))]
-    return as_json({"index": name, "query": asked.query, "bound": bound, "hits": found})
+    return as_json({"index": name, "query": asked.query, "bound": bound, "untrusted": True, "hits": found})
 
 
 @router.post(
@@ -142,9 +148,10 @@ def context(request: Request, asked: ContextRequest) -> Response:
     name = asked.index or catalogue(request).default(key)
     with catalogue(request).reading(name, key) as index:
         collected = index.context(
-            asked.query, cite=lambda citation: public_citation(citation, name, base_of(request)), **asked.options()
+            asked.query, shown=lambda hits: public_hits(hits, name, base_of(request), exact=False), **asked.options()
         )
-    return as_json({"index": name, **collected.to_dict()})
+    told = {**collected.to_dict(), "tokenizer": public_name(collected.tokenizer)}
+    return as_json({"index": name, "untrusted": True, **told})
 
 
 @router.get(
@@ -159,7 +166,7 @@ def list_documents(
     where: Annotated[list[Text] | None, Query(description="FIELD OP VALUE, such as topic=law; all must hold.")] = None,
     after: Day = None,
     before: Day = None,
-    source: Annotated[Outlets | None, Query()] = None,
+    source: Annotated[Outlets | None, Query(description="Only articles of one of these outlets.")] = None,
     limit: Annotated[int, Query(ge=1, le=PAGE, description="Articles wanted.")] = 100,
     offset: Annotated[int, Query(ge=0, le=2**31, description="Articles to leave out first.")] = 0,
 ) -> Response:
@@ -225,7 +232,8 @@ def get_status(request: Request, index: Name) -> dict[str, Any]:
 
 def public_status(status: Mapping[str, Any]) -> dict[str, Any]:
     """What ``Index.status`` tells, without the places of files."""
-    return {name: value for name, value in status.items() if name not in ("path", "roots", "failures")}
+    told = {name: value for name, value in status.items() if name not in ("path", "roots", "failures")}
+    return {**told, "encoder": {**status["encoder"], "name": public_name(status["encoder"]["name"])}}
 
 
 def _without_text(document: Document) -> dict[str, Any]:

@@ -8,13 +8,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from searchidx.errors import AccessDenied, IndexCorrupted, IndexNotFound, SearchIdxError, StorageError
-from searchidx.index import Index
 from searchidx.serving.keys import Key
 from searchidx.storage.store import FILE
 
+if TYPE_CHECKING:
+    from searchidx.index import Index
+
 _NAME = re.compile(r"\w[\w.+-]{0,63}", re.ASCII)
+_FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/'\"]+/)+")
+"""The folders of an absolute path: those of an encoder, say, which an error may name."""
 WAIT = 10.0
 """Seconds that a write waits for another writer."""
 
@@ -87,16 +92,20 @@ class Catalogue:
         """
         if not key.writes:
             raise AccessDenied("this needs a key with the right to write")
+        from searchidx.index import Index
+
         reader = self._index(name, key)
         with Index.open(reader.folder, encoder=reader.encoder) as index:
             yield index
 
     def hide(self, message: str) -> str:
-        """A message without the places of the indexes, which are nobody's business."""
+        """A message without paths of this machine, which are nobody's business: of each the last part stays."""
         for name, folder in [*self._places.items(), *((name, held.index.folder) for name, held in self._held())]:
             for place in {str(folder), str(folder.absolute())}:
                 message = message.replace(place, name)
-        return message.replace(str(self._root.absolute()), "indexes") if self._root else message
+        if self._root:
+            message = message.replace(str(self._root.absolute()), "indexes")
+        return _FOLDERS.sub("", message)
 
     def close(self) -> None:
         """Let go of all indexes."""
@@ -120,6 +129,8 @@ class Catalogue:
         return folder if folder and (folder / FILE).is_file() else None
 
     def _index(self, name: str, key: Key) -> Index:
+        from searchidx.index import Index  # with the first question: nothing heavy is loaded to say hello
+
         if not key.sees(name):
             raise AccessDenied(f"this key is not for the index {name!r}"[:200])
         with self._mutex:

@@ -62,22 +62,22 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        reason = {404: "there is nothing at this address: /openapi.json lists what is", 405: "not with this method"}
+        reason = {
+            400: "the body is not JSON",  # nested too deep, or no Unicode
+            404: "there is nothing at this address: /openapi.json lists what is",
+            405: "not with this method",
+        }
         return answer(
             error.status_code,
             reason.get(error.status_code, str(error.detail)),
             headers=dict(error.headers) if error.headers else None,
         )
 
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> Response:
-        return answer(500, "this is a fault of searchidx: its log says more")
-
 
 def explain(errors: Sequence[Any]) -> tuple[str, str | None]:
     """What pydantic found wrong, in a sentence, and the field."""
     first = errors[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    place = [str(part) for part in first["loc"][1:]]  # after "body", "query" or "path"
     field = ".".join(part for part in place if part.isidentifier() or part.isdigit())[:100] or None
     if first["type"] == "json_invalid":
         return "the body is not JSON", None

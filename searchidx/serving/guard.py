@@ -143,6 +143,9 @@ class Guard:
         self._metrics.busy.set(self._busy)
         try:
             await self._app(scope, _replay(body, receive), send)
+        except Exception:  # the answer tells nothing of the inside
+            logging.getLogger("searchidx.server").exception("%s %s", scope["method"], _path(scope))
+            await _answer(send, Refused(500, "this is a fault of searchidx: its log says more"))
         finally:
             self._busy -= 1
             self._metrics.busy.set(self._busy)
@@ -271,6 +274,11 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
     """One line a request, with neither query nor key: what people look for is nobody's business."""
     client = (scope.get("client") or ("-", 0))[0]
     key = scope.get("state", {}).get("key")
-    path = scope.get("raw_path", b"").partition(b"?")[0].decode("ascii", "backslashreplace")
     name = key.name if key else "-"
-    log.info("%s %s %s %s %d %.1f ms", client, name, scope["method"], path, status, seconds * 1000)
+    log.info("%s %s %s %s %d %.1f ms", client, name, scope["method"], _path(scope), status, seconds * 1000)
+
+
+def _path(scope: Scope) -> str:
+    """The path as it was sent, percent-encoded, so that it cannot forge lines."""
+    path: bytes = scope.get("raw_path", b"")
+    return path.partition(b"?")[0].decode("ascii", "backslashreplace")

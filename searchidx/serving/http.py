@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from searchidx import __version__
-from searchidx.serving import api, errors
+from searchidx.serving import api, errors, mcp, openai, openwebui, page, vector_stores
 from searchidx.serving.catalogue import Catalogue
 from searchidx.serving.guard import Door, Guard
 from searchidx.serving.metrics import Metrics
@@ -36,7 +36,8 @@ def create_app(catalogue: Catalogue, door: Door | None = None, public_url: str =
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        yield
+        async with mcp.running(app):
+            yield
         catalogue.close()
 
     app = FastAPI(
@@ -50,6 +51,10 @@ def create_app(catalogue: Catalogue, door: Door | None = None, public_url: str =
     app.state.catalogue, app.state.metrics, app.state.public_url = catalogue, metrics, public_url.rstrip("/")
     errors.install(app)
     app.include_router(api.router)
+    app.include_router(page.router)
+    for contract in (openai.router, vector_stores.router, openwebui.router):
+        app.include_router(contract, include_in_schema=False)  # clients know them, and models need each tool once
+    mcp.mount(app, catalogue)
     if door.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(door.origins), allow_methods=["*"], allow_headers=["*"], max_age=600

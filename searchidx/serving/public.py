@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from urllib.parse import quote
 
 from searchidx.types import Citation, Document, Hit
@@ -15,6 +16,11 @@ _WEB = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 def is_web(uri: str) -> bool:
     """Whether an address leads to the web, and may be linked to."""
     return bool(_WEB.match(uri))
+
+
+def public_name(encoder: str) -> str:
+    """The name of an encoder, which may be a folder: of that the last part."""
+    return PurePath(encoder).name if encoder.startswith(("/", ".", "~")) or encoder.count("/") > 1 else encoder
 
 
 def article_page(base: str, index: str, doc_id: str, span: tuple[int, int] | None = None) -> str:
@@ -37,21 +43,21 @@ def public_document(document: Document, index: str, base: str) -> Document:
     return replace(document, uri=article_page(base, index, document.doc_id) if base else "")
 
 
-def public_citation(citation: Citation, index: str, base: str) -> Citation:
-    """The citation with an address to follow, as ``public_document``."""
+def public_citation(citation: Citation, index: str, base: str, *, exact: bool = True) -> Citation:
+    """The citation with an address to follow, as ``public_document``; ``exact``: that of the passage in its article."""
     if is_web(citation.uri):
         return citation
-    span = (citation.start, citation.end)
+    span = (citation.start, citation.end) if exact else None
     return replace(citation, uri=article_page(base, index, citation.doc_id, span) if base else "")
 
 
-def public_hits(hits: Sequence[Hit], index: str, base: str) -> list[Hit]:
-    """Hits with addresses to follow."""
+def public_hits(hits: Sequence[Hit], index: str, base: str, *, exact: bool = True) -> list[Hit]:
+    """Hits with addresses to follow; not ``exact`` where their passages are to be joined."""
     return [
         replace(
             hit,
             document=public_document(hit.document, index, base),
-            citation=public_citation(hit.citation, index, base),
+            citation=public_citation(hit.citation, index, base, exact=exact),
         )
         for hit in hits
     ]
