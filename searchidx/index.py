@@ -287,13 +287,14 @@ class Index:
         before: str | None = None,
         sources: Sequence[str] = (),
         limit: int | None = None,
+        offset: int = 0,
     ) -> Iterator[Document]:
-        """Articles without their text, in the order they were added; filters as for ``search``."""
+        """Articles without their text, in the order they were added, ``offset`` left out; filters as for ``search``."""
         condition = compile_filters(where, after=after, before=before, sources=sources, known=self._store.fields())
         wanted = -1 if limit is None else limit
         if condition is None:
-            return self._store.documents(limit=wanted)
-        return self._store.documents(condition.sql, condition.parameters, wanted)
+            return self._store.documents(limit=wanted, offset=offset)
+        return self._store.documents(condition.sql, condition.parameters, wanted, offset)
 
     def outlets(self, limit: int = 1000) -> dict[str, int]:
         """Outlets with the number of their articles, those with most first: what ``sources`` can name."""

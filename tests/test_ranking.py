@@ -184,6 +184,10 @@ def nested(depth):
         (nested(20), "nested more than 20"),
         ({"type": "in", "key": "topic", "value": ["x"] * 501}, "more than 500"),
         (5, "a mapping with a type"),
+        ("uri>=/home", "uri can be compared with = and != only"),
+        ({"type": "lt", "key": "uri", "value": "/home"}, "with = and != only"),
+        ("published>=2020-13", "no date"),
+        ("published>=2020-02-32", "no date"),
     ],
 )
 def test_a_structured_filter_that_cannot_be_read_is_refused_by_name(where, message):
@@ -194,6 +198,8 @@ def test_a_structured_filter_that_cannot_be_read_is_refused_by_name(where, messa
 def test_filters_that_are_no_list_or_too_many_are_refused():
     with pytest.raises(BadFilter, match="list of filters"):
         compile_filters("topic=law", known=KNOWN)
+    with pytest.raises(BadFilter, match="list of outlets"):
+        compile_filters(sources="Reuters", known=KNOWN)
     with pytest.raises(BadFilter, match="more than 500"):
         matching(*["topic=law"] * 501)
     assert matching(*["topic=law"] * 500) == "a"

@@ -32,8 +32,9 @@ WEIGHTS = "model.safetensors"
 
 BLOCK = 4_096
 """Tokens gathered at once: bounds the rows copied for one long text (4 MiB at 256 dimensions)."""
-KEPT = 16_384
-"""Texts whose token ids are kept after ``count_tokens``: about 20 MB at 150 tokens each."""
+KEPT, LONGEST_KEPT = 16_384, 4_000
+"""Texts whose token ids are kept after ``count_tokens``: about 20 MB at 150 tokens each. Longer ones (in characters)
+are no passages, and are not kept, so that nobody can fill the memory of a server with them."""
 
 NUMBERS = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4"}
 
@@ -84,7 +85,7 @@ class StaticEncoder:
         lengths = []
         for text, ids in zip(texts, self._tokenizer.tokenise(texts), strict=True):
             lengths.append(len(ids))
-            if len(counted) < KEPT:
+            if len(counted) < KEPT and len(text) <= LONGEST_KEPT:
                 counted[text] = ids
         # Passages over the budget are cut and counted in a second call, which must not cost the ids of the first.
         kept = self._counted if len(self._counted) + len(counted) <= KEPT else {}

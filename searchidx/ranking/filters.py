@@ -2,7 +2,8 @@
 
 ``FIELD OP VALUE``, where OP is one of ``= != < <= > >=`` and FIELD is a field of a document or a key of its metadata.
 Several filters must all hold. Text is compared without regard to case; a metadata list matches where one of its
-elements does; ``published`` takes as much of a date as you know: ``published<=2018-06`` includes all of June.
+elements does; ``uri`` has only ``=`` and ``!=``; ``published`` takes as much of a date as you know:
+``published<=2018-06`` includes all of June.
 
 For programs the same in the form of OpenAI's vector stores, which nests: ``{"type": "or", "filters": [...]}`` over
 comparisons ``{"type": "eq", "key": "topic", "value": "law"}`` with ``eq ne gt gte lt lte in nin``. A number compared
@@ -25,7 +26,7 @@ from searchidx.types import Where
 COLUMNS = ("doc_id", "title", "uri", "published", "author", "source", "language")
 """Fields of a document that a filter can name."""
 _FILTER = re.compile(r"\s*([^=!<>]*[^\s=!<>])\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2}(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?Z?")
+_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T\d{2}(:\d{2}(:\d{2})?)?)?)?)?Z?", re.ASCII)
 _AS_TEXT = "CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE CAST(value AS TEXT) END"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _AFTER_ALL = "~"  # sorts after every character of a date, so 2018-06~ is the end of June
@@ -71,6 +72,8 @@ def compile_filters(
     """
     if isinstance(where, str | Mapping):
         raise BadFilter(f"where is a list of filters: write [{where!r}]")
+    if isinstance(sources, str):
+        raise BadFilter(f"sources is a list of outlets: write [{sources!r}]")
     left = [MAX_COMPARISONS]
     conditions = [_entry(entry, known, left) for entry in where]
     if after:
@@ -167,6 +170,8 @@ def _compare(field: str, operator: str, value: str, known: Collection[str]) -> C
         raise BadFilter(f"{field!r}: the value holds half a character, which no article can")
     if field == "published":
         return _compare_date(operator, value)
+    if field == "uri" and operator not in ("=", "!="):  # an order of addresses says nothing, but where files lie
+        raise BadFilter("uri can be compared with = and != only")
     if field in COLUMNS:
         return Condition(f"d.{field} {operator} ? COLLATE NOCASE", (value,))
     if field not in known:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -172,10 +171,10 @@ def list_documents(
 ) -> Response:
     """The articles of an index without their text, in the order they were added; filters as for a search."""
     with catalogue(request).reading(index, caller(request)) as found:
-        articles = found.list(
-            where=where or (), after=after, before=before, sources=source or (), limit=offset + limit + 1
+        narrowed = found.list(
+            where=where or (), after=after, before=before, sources=source or (), limit=limit + 1, offset=offset
         )
-        page = list(islice(articles, offset, None))
+        page = list(narrowed)
     shown = [_without_text(public_document(document, index, base_of(request))) for document in page[:limit]]
     return as_json({"documents": shown, "next": offset + limit if len(page) > limit else None})
 
@@ -233,7 +232,8 @@ def get_status(request: Request, index: Name) -> dict[str, Any]:
 def public_status(status: Mapping[str, Any]) -> dict[str, Any]:
     """What ``Index.status`` tells, without the places of files."""
     told = {name: value for name, value in status.items() if name not in ("path", "roots", "failures")}
-    return {**told, "encoder": {**status["encoder"], "name": public_name(status["encoder"]["name"])}}
+    encoder = status["encoder"]
+    return {**told, "encoder": {**encoder, "name": public_name(encoder["name"], encoder["fingerprint"])}}
 
 
 def _without_text(document: Document) -> dict[str, Any]:

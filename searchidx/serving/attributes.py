@@ -11,8 +11,7 @@ from typing import Any
 
 from searchidx.errors import BadFilter
 from searchidx.ranking.filters import COLUMNS, MAX_DEPTH
-from searchidx.serving.openwebui import article_of
-from searchidx.serving.public import is_web
+from searchidx.serving.public import article_of, is_web
 from searchidx.types import Document
 
 MAX_ATTRIBUTES, MAX_KEY, MAX_VALUE = 16, 64, 512

@@ -8,12 +8,35 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from searchidx.errors import AccessDenied, BadFilter, IndexLocked, IndexNotFound, SearchIdxError, SourceError
 from searchidx.serving.guard import error_body
 
 log = logging.getLogger("searchidx.server")
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong and what to do; ``param`` is the field that is wrong, where one is."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorAnswer(BaseModel):
+    """An error, in the form that OpenAI's clients read."""
+
+    error: ErrorDetail
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorAnswer, "description": "The request cannot be answered; the message says why."},
+    "5XX": {"model": ErrorAnswer, "description": "The index cannot be read now; the message says why."},
+}
+"""What every call can answer besides."""
 _STATUS: dict[type[SearchIdxError], int] = {
     IndexNotFound: 404,
     AccessDenied: 403,

@@ -47,6 +47,7 @@ def create_app(catalogue: Catalogue, door: Door | None = None, public_url: str =
         docs_url=None,  # they are pages that load scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
+        responses=errors.RESPONSES,
     )
     app.state.catalogue, app.state.metrics, app.state.public_url = catalogue, metrics, public_url.rstrip("/")
     errors.install(app)

@@ -20,6 +20,7 @@ from searchidx.errors import SearchIdxError
 from searchidx.serving.api import as_json, caller, catalogue
 from searchidx.serving.errors import BadRequest
 from searchidx.serving.models import QueryText, Strict, Text
+from searchidx.serving.public import public_name
 from searchidx.types import Encoder
 
 router = APIRouter(prefix="/v1")
@@ -147,16 +148,9 @@ def _models(request: Request) -> dict[str, str]:
     found = {DEFAULT_ENCODER: ""}
     for index in catalogue(request).names(caller(request)):
         with suppress(SearchIdxError), catalogue(request).reading(index, caller(request)) as opened:
-            found.setdefault(public_name(opened.status()["encoder"]), index)
+            encoder = opened.status()["encoder"]
+            found.setdefault(public_name(encoder["name"], encoder["fingerprint"]), index)
     return found
-
-
-def public_name(encoder: dict[str, Any]) -> str:
-    """What an encoder is called here: one in a folder by the folder's name and its fingerprint, without the path."""
-    name: str = encoder["name"]
-    if name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
-        return f"{name.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}-{encoder['fingerprint'][-8:]}"
-    return name
 
 
 def _encoder(request: Request, model: str) -> Encoder:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
 from pydantic import Field
@@ -16,7 +15,7 @@ from pydantic import Field
 from searchidx.errors import AccessDenied, IndexNotFound
 from searchidx.serving.api import Name, as_json, base_of, caller, catalogue
 from searchidx.serving.models import MAX_K, QueryText, Strict, Text
-from searchidx.serving.public import is_web, public_hits
+from searchidx.serving.public import article_of, is_web, public_hits
 from searchidx.types import Document
 
 router = APIRouter(prefix="/openwebui")
@@ -82,16 +81,6 @@ def load(request: Request, asked: WebLoad, index: Name) -> Response:
     places.sort(key=lambda place: urls.index(place[0]))
     pages = (_page(url, document) for url, *place in places if (document := _article(request, *place)))
     return as_json(list(pages))
-
-
-def article_of(link: str, base: str) -> tuple[str, str] | None:
-    """The index and doc_id behind an address that ``article_page`` made, or None where it is no such address."""
-    prefix = f"{base}/article/"
-    if not link.startswith(prefix):
-        return None
-    path = link.removeprefix(prefix).partition("#")[0].partition("?")[0]
-    index, slash, doc_id = path.partition("/")
-    return (unquote(index), unquote(doc_id)) if index and slash and doc_id and "/" not in doc_id else None
 
 
 def _article(request: Request, name: str, doc_id: str) -> Document | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import PurePath
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from searchidx.types import Citation, Document, Hit
 
@@ -18,15 +17,28 @@ def is_web(uri: str) -> bool:
     return bool(_WEB.match(uri))
 
 
-def public_name(encoder: str) -> str:
-    """The name of an encoder, which may be a folder: of that the last part."""
-    return PurePath(encoder).name if encoder.startswith(("/", ".", "~")) or encoder.count("/") > 1 else encoder
+def public_name(encoder: str, fingerprint: str = "") -> str:
+    """What an encoder is called: one in a folder by the last part of its path, and the end of its fingerprint."""
+    if not encoder.startswith((".", "/", "~")) and encoder.count("/") < 2 and "\\" not in encoder:
+        return encoder
+    name = encoder.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return f"{name}-{fingerprint[-8:]}" if fingerprint else name
 
 
 def article_page(base: str, index: str, doc_id: str, span: tuple[int, int] | None = None) -> str:
     """Address of an article on this server's own pages; with a span, of the passage in it."""
     query = f"?start={span[0]}&end={span[1]}#passage" if span else ""
     return f"{base}/article/{quote(index, safe='')}/{quote(doc_id, safe='')}{query}"
+
+
+def article_of(link: str, base: str) -> tuple[str, str] | None:
+    """The index and doc_id behind an address that ``article_page`` made, or None where it is no such address."""
+    prefix = f"{base}/article/"
+    if not link.startswith(prefix):
+        return None
+    path = link.removeprefix(prefix).partition("#")[0].partition("?")[0]
+    index, slash, doc_id = path.partition("/")
+    return (unquote(index), unquote(doc_id)) if index and slash and doc_id and "/" not in doc_id else None
 
 
 def public_document(document: Document, index: str, base: str) -> Document:

@@ -197,7 +197,7 @@ def status(catalogue: Catalogue, caller: Caller, asked: StatusArguments) -> Stat
     name = asked.index or catalogue.default(caller.key)
     with catalogue.reading(name, caller.key) as index:
         told = index.status()
-    encoder = public_name(told["encoder"]["name"])
+    encoder = public_name(told["encoder"]["name"], told["encoder"]["fingerprint"])
     numbers = {fact: told[fact] for fact in ("documents", "passages", "language", "created", "bytes")}
     return Status(index=name, encoder=encoder, **numbers)
 

@@ -21,8 +21,7 @@ from searchidx.serving.api import Name, as_json, base_of, caller, catalogue
 from searchidx.serving.attributes import attributes, translated
 from searchidx.serving.errors import BadRequest, answer
 from searchidx.serving.models import QueryText, Strict, Text
-from searchidx.serving.openai import public_name
-from searchidx.serving.public import public_document, public_hits
+from searchidx.serving.public import public_document, public_hits, public_name
 from searchidx.types import Document, Hit
 
 if TYPE_CHECKING:
@@ -235,7 +234,10 @@ def _listed(items: list[dict[str, Any]], more: bool) -> dict[str, Any]:
 def _store(request: Request, name: str) -> dict[str, Any]:
     with catalogue(request).reading(name, caller(request)) as index:
         status = index.status()
-    about = {"encoder": public_name(status["encoder"]), "language": status["language"]}
+    about = {
+        "encoder": public_name(status["encoder"]["name"], status["encoder"]["fingerprint"]),
+        "language": status["language"],
+    }
     return _as_store(name, made_at(status), status["bytes"], status["documents"], status["failed"], about)
 
 

@@ -207,13 +207,15 @@ class Store:
             raise self._damaged(doc_id)
         return document
 
-    def documents(self, condition: str = "1", parameters: Sequence[Any] = (), limit: int = -1) -> Iterator[Document]:
+    def documents(
+        self, condition: str = "1", parameters: Sequence[Any] = (), limit: int = -1, offset: int = 0
+    ) -> Iterator[Document]:
         """Documents without their text, in the order they were added; ``condition`` is SQL over ``documents d``."""
         last, left = 0, limit
         while left and (
             rows := self._rows(
                 f"SELECT d.document, {_DOCUMENT} FROM documents d WHERE d.document > ? AND ({condition}) "
-                f"ORDER BY d.document LIMIT {min(left, 1000) if left > 0 else 1000}",
+                f"ORDER BY d.document LIMIT {min(left, 1000) if left > 0 else 1000} OFFSET {0 if last else offset}",
                 (last, *parameters),
             )
         ):
