@@ -9,8 +9,7 @@ import pytest
 from serving_tools import ARTICLES, Door, ask, keys, made, served
 
 from searchidx import Document, Index
-from searchidx.serving.public import article_of
-from searchidx.serving.public import article_page
+from searchidx.serving.public import article_of, article_page
 
 READ = "read-key-0123456789ab"
 GUEST = "guest-key-0123456789a"
