@@ -187,8 +187,9 @@ def hostile(number):
     chance = random.Random(11)
     pieces = [
         "(", ")", '"', "'", "*", "?", "~", "^", "[", "]", "{", "}", ":", "\\", "/", "AND", "OR", "NOT", "+", "-", "||",
-        "\0",         "\x1b[31m", "\u202e", "\u200b", "\U000e0041", "é", "日本", "한국", "ไทย", "🙂", "\n", "\t", "a", "the", "title:x",
-        "text:",         "1=1;--", "DROP TABLE documents", "<script>", "%s", "{}", "$(id)", "\ufffd", "\uffff", "ﷺ", "ß" * 50, "9" * 60,
+        "\0", "\x1b[31m", "\u202e", "\u200b", "\U000e0041", "é", "日本", "한국", "ไทย", "🙂", "\n", "\t", "a", "the",
+        "title:x", "text:", "1=1;--", "DROP TABLE documents", "<script>", "%s", "{}", "$(id)", "\ufffd", "\uffff",
+        "ﷺ", "ß" * 50, "9" * 60,
     ]  # fmt: skip
     for n in range(number):
         piece = chance.choice(pieces)
