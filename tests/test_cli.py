@@ -350,7 +350,7 @@ def test_what_the_demo_suggests_works(run):
     import shlex
 
     typed = [shlex.split(step, comments=True)[1:] for step in steps]
-    assert [words[0] for words in typed] == ["search", "search", "context", "add"]
+    assert [words[0] for words in typed] == ["search", "search", "context", "serve", "add"]
     first, second, third = (run(*words) for words in typed[:3])
     assert "Smallpox" in first[1].partition("\n")[0].title()
     assert "Sample Desk" in second[1]

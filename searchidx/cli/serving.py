@@ -85,7 +85,9 @@ def serve(
     rate: Rate = 6000,
     quiet: Quiet = False,
 ) -> None:
-    """Serve indexes to chat tools and browsers: HTTP, OpenAI's vector stores, MCP, Open WebUI, a search page.
+    """Serve indexes to browsers and chat tools.
+
+    A search page, typed HTTP, OpenAI's vector stores, embeddings and rerank, MCP and Open WebUI, from one process.
 
     Example: searchidx serve -i news --port 8765
     """
@@ -104,7 +106,7 @@ def serve(
         logging.basicConfig(
             stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.WARNING if quiet else logging.INFO
         )
-        for talkative in ("faiss", "uvicorn"):
+        for talkative in ("faiss", "uvicorn", "mcp"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
         if not quiet:
             note(_greeting(served, host, listening.getsockname()[1], bool(door.keys)))
@@ -113,9 +115,10 @@ def serve(
 
 
 def mcp(index: ServedIndexes = None, profile: Profile = "full", config: AsConfig = False) -> None:
-    """Serve indexes to a chat program over standard input and output, by the Model Context Protocol.
+    """Serve indexes to a chat program (MCP).
 
-    Chat programs start it themselves: --config prints what to put into their settings.
+    It speaks the Model Context Protocol over standard input and output. Chat programs start it themselves: --config
+    prints what to put into their settings.
 
     Example: searchidx mcp -i news --config
     """

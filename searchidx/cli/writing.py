@@ -189,6 +189,7 @@ def _next_steps(index: str) -> list[str]:
         (f'searchidx search "a disease that no longer exists" -i {index}', "by meaning, in your own words"),
         (f'searchidx search telecoms -i {index} --where "topic=network security"', "only articles that pass a filter"),
         (f'searchidx context "{QUESTION}" -i {index}', "for a language model"),
+        ("searchidx serve", "a page to search in, and doors for chat tools"),
         ("searchidx add FOLDER", "your own articles; then: searchidx search ..."),
     ]
     width = max(len(typed) for typed, _ in steps)
