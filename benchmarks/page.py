@@ -10,6 +10,8 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import httpx
@@ -66,7 +68,7 @@ def run(place, number):
         html = len(client.get("/", params={"q": queries[0]}).content)
         parts = {name: len(client.get(f"/static/{name}").content) for name in PARTS}
     weight = ", ".join(f"{name} {size:,}" for name, size in {"HTML with 10 results": html, **parts}.items())
-    print(f"weight in bytes: {html + sum(parts.values()):,} ({weight})")
+    print(f"weight in bytes: {html + sum(parts.values()):,} ({weight}); bound: 60,000")
 
 
 if __name__ == "__main__":
@@ -76,5 +78,6 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if asked.index is None:
-            main(["demo", "-q", "-i", f"{folder}/samples"])
+            with redirect_stdout(StringIO()):
+                main(["demo", "-q", "-i", f"{folder}/samples"])
         run(asked.index or Path(folder) / "samples", asked.queries)

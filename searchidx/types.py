@@ -23,6 +23,11 @@ Where: TypeAlias = Sequence[str | Mapping[str, Any]]
 """Filters that must all hold: ``"topic=law"``, or nested ones as mappings (see ``searchidx.ranking.filters``)."""
 
 
+def _plain(value: Any) -> dict[str, Any]:
+    """The fields of a flat value by name; ``asdict`` copies each, which took 0.5 ms of a search over HTTP."""
+    return {name: getattr(value, name) for name in value.__slots__}
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """An address with articles behind it.
@@ -83,7 +88,7 @@ class Document:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return asdict(self)
+        return {**_plain(self), "metadata": dict(self.metadata)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ class Passage:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return asdict(self)
+        return _plain(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +208,8 @@ class Hit:
             "parts": dict(self.parts),
             "document": document,
             "passage": self.passage.to_dict(),
-            "citation": {**asdict(self.citation), "text": str(self.citation)},
-            "legs": {name: asdict(leg) for name, leg in self.legs.items()},
+            "citation": {**_plain(self.citation), "text": str(self.citation)},
+            "legs": {name: _plain(leg) for name, leg in self.legs.items()},
             "highlights": [list(span) for span in self.highlights],
             "terms": [list(span) for span in self.terms],
             "others": [passage.to_dict() for passage in self.others],
@@ -240,7 +245,7 @@ class Context:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; ``passages`` has number, score, citation and text of each."""
-        citations = [{**asdict(citation), "text": str(citation)} for citation in self.citations]
+        citations = [{**_plain(citation), "text": str(citation)} for citation in self.citations]
         numbered = enumerate(zip(self.scores, citations, self.passages, strict=True), 1)
         return {
             "query": self.query,

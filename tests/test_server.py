@@ -616,7 +616,10 @@ def test_the_log_has_a_line_for_each_request_without_query_or_key(keyed, caplog)
     ask(f"{keyed}/api/indexes/news/documents?where=topic%3Dsecret&limit=1", Authorization=f"Bearer {READ}")
     ask(f"{keyed}/api/indexes?key={READ}", Authorization="Bearer wrong-key-0123456789")
     ask(f"{keyed}/api/%0aforged%1b[31m", Authorization=f"Bearer {READ}")
-    lines = [record.getMessage() for record in caplog.records if record.name == "searchidx.access"]
+    deadline = time.monotonic() + 10  # a line is written when its answer has been sent
+    while len(lines := [record.getMessage() for record in caplog.records if record.name == "searchidx.access"]) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert re.fullmatch(r"127.0.0.1 reader GET /api/indexes/news/documents 200 \d+\.\d ms", lines[0])
     assert re.fullmatch(r"127.0.0.1 - GET /api/indexes 401 \d+\.\d ms", lines[1])
     assert "\n" not in lines[2]

@@ -288,7 +288,12 @@ def _search_file(state: _State, vector: Matrix, k: int, allowed: IdSet | None) -
             lists = faiss.extract_index_ivf(state.index).nlist
             probes = state.manifest.nprobe if allowed is None else lists
             parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
-    scores, ids = state.index.search(vector, min(k, state.index.ntotal), params=parameters)
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # one query gains nothing from a second thread, and could wait 20 ms for it
+    try:
+        scores, ids = state.index.search(vector, min(k, state.index.ntotal), params=parameters)
+    finally:
+        faiss.omp_set_num_threads(threads)
     found = ids[0] >= 0
     return ids[0][found], scores[0][found]
 
