@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from searchidx.articles.furniture import SIGNS, TRIGGERS
 from searchidx.articles.headings import lines_of
@@ -25,6 +26,11 @@ OPENS, ENOUGH = 3.0, 3.0
 """Evidence of a block that may open the tail, and of the tail with it."""
 WEAK, PLENTY = 2.0, 8.0
 """The same for a block that says less: it opens a tail only where much follows."""
+
+TEASER, TEASERS = 400, 4
+"""Characters of a teaser at most, and how many under headlines of their own make a list."""
+COMMENT = 6
+"""Blocks from one reader's comment to the next at most."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 _QUOTES = "\"“‘„«"
@@ -76,6 +82,8 @@ def judge(text: str) -> list[Block]:
         blocks.append(Block(start, end, score, reason))
         alone.append(anywhere)
     _weigh_neighbours(text, blocks)
+    _weigh_lists(blocks)
+    _weigh_comments(blocks)
     cut = _tail(blocks, alone)
     return [
         replace(block, kept=number < cut and not alone[number]) for number, block in enumerate(blocks)
@@ -91,11 +99,13 @@ def _evidence(block: str) -> tuple[float, str, bool]:
     form, reason = _form(line, words)
     if form < -1.5 and "©" not in line and TRIGGERS.isdisjoint(word.lower() for word in words):
         return form, reason, False
-    found = [sign for sign in SIGNS if sign.pattern.search(line)]
+    found = [sign for sign in SIGNS if sign.fits(line)]
     if not found:
         return form, reason, False
     best = max(found, key=lambda sign: sign.weight)
-    doubt = min(form, 0.0) / (1 if best.reason == "call to act" else 2)  # prompts are short, bios and notices less so
+    doubt = min(form, 0.0)  # prompts are short, notices less so, bios are paragraphs
+    if best.reason != "call to act":
+        doubt = max(doubt, -0.5) if best.reason == "author" else doubt / 2
     score = best.weight + 0.5 * (len(found) - 1) + doubt
     return score, best.reason, score >= WEAK and any(sign.alone for sign in found)
 
@@ -114,8 +124,8 @@ def _form(line: str, words: Sequence[str]) -> tuple[float, str]:
         return -min(len(words) / 20, 4.0), "long paragraph"
     capitals = sum(word[0].isupper() for word in words if len(word) > 3)
     if len(words) > 3 and capitals > 0.7 * sum(len(word) > 3 for word in words):
-        return 1.0, "headline"
-    return 0.7, "no sentence"
+        return 0.7, "headline"
+    return 0.4, "no sentence"
 
 
 def _weigh_neighbours(text: str, blocks: list[Block]) -> None:
@@ -131,6 +141,35 @@ def _weigh_neighbours(text: str, blocks: list[Block]) -> None:
             name = text[above.start : above.end]
             if len(name) < 50 and text.startswith(name, block.start):
                 blocks[number - 1] = replace(above, score=OPENS, reason="author")
+
+
+def _weigh_lists(blocks: list[Block]) -> None:
+    """Evidence for teasers of a sentence or more: below the heading of a list, each one paragraph under its headline."""
+    for number, block in enumerate(blocks):
+        if block.reason != "list of other stories":
+            continue
+        teasers, headlines = list[int](), 0
+        for below in range(number + 1, len(blocks)):
+            if blocks[below].score >= 0:
+                headlines += 1
+            elif headlines and blocks[below].end - blocks[below].start <= TEASER:
+                teasers.append(below)
+                headlines = 0
+            else:
+                break
+        if len(teasers) >= TEASERS:
+            for teaser in teasers:
+                blocks[teaser] = replace(blocks[teaser], score=-0.3, reason="teaser under its headline")
+
+
+def _weigh_comments(blocks: list[Block]) -> None:
+    """Evidence for what stands between two marks of readers' comments (who, when), however it is written."""
+    marks = [number for number, block in enumerate(blocks) if block.reason in ("comment", "time ago")]
+    for first, second in pairwise(marks):
+        if second - first <= COMMENT:
+            for number in range(first + 1, second):
+                if blocks[number].score < 0:
+                    blocks[number] = replace(blocks[number], score=-0.3, reason="comment")
 
 
 def _tail(blocks: Sequence[Block], alone: Sequence[bool]) -> int:
