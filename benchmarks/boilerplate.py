@@ -31,7 +31,9 @@ from searchidx.articles.boilerplate import Block, judge
 CLEAN = ("bbc_headline", "reuters21578_headline", "time", "usgov_posts")
 LONG = 60
 """Words of a block from which on it counts as other prose: a reader's comment, another article."""
-_INLINE = set("a abbr b bdi bdo cite code del dfn em font i ins kbd label mark q s small span strong sub sup time u".split())
+_INLINE = set(
+    "a abbr b bdi bdo cite code del dfn em font i ins kbd label mark q s small span strong sub sup time u".split()
+)
 _HIDDEN = set("script style noscript template head iframe svg object select option textarea".split())
 _COMMENTS = re.compile(r"comment|disqus|discussion|respond", re.IGNORECASE)
 
@@ -64,7 +66,8 @@ def pieces(tree: Any) -> list[Piece]:
         if apart:
             flush(comment)
         inside = comment or (
-            element.tag not in ("body", "html") and bool(_COMMENTS.search(f"{element.get('id')} {element.get('class')}"))
+            element.tag not in ("body", "html")
+            and bool(_COMMENTS.search(f"{element.get('id')} {element.get('class')}"))
         )
         waiting.append(element.text or "")
         for child in element:
@@ -95,7 +98,11 @@ def below(page: list[Piece], gold: str) -> list[Piece]:
 
     marks = [is_gold(piece) for piece in page]
     last = max((at for at, piece in enumerate(page) if marks[at] and len(_tokens(piece.text)) >= 8), default=-1)
-    return [piece for piece, mark in zip(page[last + 1 :], marks[last + 1 :], strict=True) if not mark] if last >= 0 else []
+    return (
+        [piece for piece, mark in zip(page[last + 1 :], marks[last + 1 :], strict=True) if not mark]
+        if last >= 0
+        else []
+    )
 
 
 def _labelled(piece: Piece) -> tuple[str, str]:
@@ -134,14 +141,17 @@ def trafilatura(data: Path) -> Iterator[Page]:
             must, must_not = ([" ".join(text.split()) for text in row[key] or []] for key in ("with", "without"))
             bodies = [any(text in piece.text for text in must) for piece in page]
             if any(bodies):
-                yield row["id"], [
-                    (piece.text, "body")
-                    if body
-                    else _labelled(piece)
-                    if any(text in piece.text for text in must_not)
-                    else (piece.text, "unknown")
-                    for piece, body in list(zip(page, bodies, strict=True))[bodies.index(True) :]
-                ]
+                yield (
+                    row["id"],
+                    [
+                        (piece.text, "body")
+                        if body
+                        else _labelled(piece)
+                        if any(text in piece.text for text in must_not)
+                        else (piece.text, "unknown")
+                        for piece, body in list(zip(page, bodies, strict=True))[bodies.index(True) :]
+                    ],
+                )
 
 
 def half_of(page_id: str) -> str:

@@ -21,12 +21,18 @@ from searchidx.storage.analysis import UNKNOWN, analysis, check_language
 from searchidx.storage.lock import writer_lock
 from searchidx.storage.store import FILE, Store
 from searchidx.storage.writer import StoreWriter, describe, make_store
-from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report, Where
+from searchidx.types import Context, Document, Encoder, Failure, Furniture, Hit, Mode, PassageIndex, Report, Where
 
 if TYPE_CHECKING:
     from searchidx.ingest import Ingest, Progress
 
 T = TypeVar("T")
+
+
+def _checked(furniture: str) -> str:
+    if furniture not in ("drop", "keep"):
+        raise ValueError(f"furniture is {furniture!r}: choose drop or keep")
+    return furniture
 
 
 class Index:
@@ -63,6 +69,7 @@ class Index:
         device: str | None = None,
         max_tokens: int | None = None,
         language: str = UNKNOWN,
+        furniture: Furniture = "drop",
     ) -> Index:
         """Make an empty index.
 
@@ -72,9 +79,11 @@ class Index:
             device: for transformer encoders: ``cpu``, ``cuda`` or None to choose.
             max_tokens: longest passage in the encoder's tokens, title and headings included.
             language: whose words are stemmed, a code such as ``de``; ``auto`` takes that of the first articles.
+            furniture: ``drop`` takes lists of other stories, bios, prompts and notices out of plain text files
+                (``searchidx.articles.boilerplate``), ``keep`` leaves every text as it is.
 
         Raises:
-            ValueError: ``language`` is no code of two letters.
+            ValueError: ``language`` is no code of two letters, or ``furniture`` neither ``drop`` nor ``keep``.
             StorageError: there is something at ``path`` already, or it cannot be written.
             EncoderNotFound, MissingExtra: the encoder cannot be loaded.
         """
@@ -93,6 +102,7 @@ class Index:
             "encoder": describe(loaded),
             "max_tokens": budget,
             "language": check_language(language),
+            "furniture": _checked(furniture),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         make_store(folder, settings)
@@ -322,6 +332,7 @@ class Index:
             "encoder": self._store.setting("encoder"),
             "max_tokens": self._store.setting("max_tokens"),
             "language": self._store.setting("language") or analysis().language,
+            "furniture": self._store.setting("furniture") or "keep",
             "position": self._store.position(),
             "dense": dense.status(),
             "lexical": lexical.status(),
@@ -357,7 +368,16 @@ class Index:
         from searchidx.ingest import Ingest
 
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        return Ingest(writer, self.encoder, generation, max_tokens, mirror=mirror, progress=progress)
+        return Ingest(
+            writer,
+            self.encoder,
+            generation,
+            max_tokens,
+            furniture=self._store.setting("furniture")
+            or "keep",  # as it was in an index made before there was a choice
+            mirror=mirror,
+            progress=progress,
+        )
 
     def add(
         self,
@@ -402,6 +422,7 @@ class Index:
         rebuild: bool = False,
         encoder: str | Encoder | None = None,
         language: str | None = None,
+        furniture: Furniture | None = None,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
@@ -413,6 +434,7 @@ class Index:
             rebuild: also make both arrangements anew from the store, and encode passages again whose vector is damaged.
             encoder: also encode every passage with another encoder; the old vectors answer until the switch.
             language: also cut the words anew, in another language: a code such as ``de``.
+            furniture: also read every file again, from now on to ``drop`` or ``keep`` the furniture of scraped texts.
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
@@ -424,6 +446,10 @@ class Index:
             if language is not None:
                 with writer.transaction():
                     writer.set(language=check_language(language))
+            if furniture is not None and furniture != self._store.setting("furniture"):
+                with writer.transaction():
+                    writer.set(furniture=_checked(furniture))
+                    writer.forget_digests()
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()

@@ -69,6 +69,7 @@ class Ingest:
         encoder: makes the vectors.
         generation: of the vectors that the index uses.
         max_tokens: budget of a passage, in the encoder's tokens.
+        furniture: ``drop`` or ``keep``: what becomes of the furniture of scraped texts.
         mirror: True for ``sync``: articles that are gone from a source are removed.
         progress: called after each transaction.
     """
@@ -80,6 +81,7 @@ class Ingest:
         generation: int,
         max_tokens: int,
         *,
+        furniture: str = "drop",
         mirror: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -87,6 +89,7 @@ class Ingest:
         self._encoder = encoder
         self._generation = generation
         self._max_tokens = max_tokens
+        self._furniture = furniture
         self._mirror = mirror
         self._progress = progress or (lambda _: None)
         self._batch = _Batch()
@@ -145,7 +148,8 @@ class Ingest:
             self._bytes["done"] += size
             return
         first_failure, failures = "", 0
-        for item in formats.read(source, lambda done: self._bytes.update(done=start + done - self._bytes["done"])):
+        told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
+        for item in formats.read(source, told, furniture=self._furniture):
             failure = item if isinstance(item, Failure) else self._offer(item, source.uri)
             if failure:
                 first_failure, failures = first_failure or failure.reason, failures + 1

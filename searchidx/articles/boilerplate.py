@@ -19,6 +19,7 @@ from itertools import pairwise
 
 from searchidx.articles.furniture import SIGNS, TRIGGERS
 from searchidx.articles.headings import lines_of
+from searchidx.types import Document
 
 LONGEST = 700
 """Characters of a block in which signs are looked for; what is longer is a paragraph."""
@@ -33,7 +34,7 @@ COMMENT = 6
 """Blocks from one reader's comment to the next at most."""
 
 _WORD = re.compile(r"[^\W\d_]+")
-_QUOTES = "\"“‘„«"
+_QUOTES = '"“‘„«'
 _CLOSERS = "\"'”’»)]*"
 
 
@@ -74,6 +75,12 @@ def strip(text: str) -> tuple[str, list[Block]]:
     return "".join(pieces), blocks
 
 
+def without_furniture(document: Document) -> Document:
+    """The document without its furniture; one that is nothing else stays whole."""
+    text, _ = strip(document.text)
+    return document if text == document.text else replace(document, text=text.strip())
+
+
 def judge(text: str) -> list[Block]:
     """The blocks of a text with their evidence, and whether each is kept."""
     blocks, alone = list[Block](), list[bool]()
@@ -85,9 +92,7 @@ def judge(text: str) -> list[Block]:
     _weigh_lists(blocks)
     _weigh_comments(blocks)
     cut = _tail(blocks, alone)
-    return [
-        replace(block, kept=number < cut and not alone[number]) for number, block in enumerate(blocks)
-    ]
+    return [replace(block, kept=number < cut and not alone[number]) for number, block in enumerate(blocks)]
 
 
 def _evidence(block: str) -> tuple[float, str, bool]:

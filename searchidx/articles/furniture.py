@@ -70,7 +70,12 @@ _STORIES = r"(?:stor(?:y|ies)|posts?|articles?|news|headlines?|reads?|reading|vi
 _SITES = r"(?:facebook|twitter|linkedin|pinterest|reddit|whatsapp|e-?mail|print|tumblr|google ?\+|google plus|instagram|youtube|telegram|flipboard|messenger|snapchat|rss|copy link|share|tweet|pin|mix|pocket|digg|stumbleupon|tiktok|threads|bluesky|x)"
 
 SIGNS = (
-    _sign("time ago", 3.5, rf"^(?:[-·•|~ ]|updated:?|published:?|posted:?)*(?:{_AGO})(?: at \d{{1,2}}:\d\d(?: ?[ap]\.?m\.?)?)?[.,·•| ]*$", alone=True),
+    _sign(
+        "time ago",
+        3.5,
+        rf"^(?:[-·•|~ ]|updated:?|published:?|posted:?)*(?:{_AGO})(?: at \d{{1,2}}:\d\d(?: ?[ap]\.?m\.?)?)?[.,·•| ]*$",
+        alone=True,
+    ),
     _sign("time ago", 2.5, rf"(?:^|[^\w])\d+ {_UNIT} ago$"),
     _sign(
         "list of other stories",
@@ -155,7 +160,11 @@ SIGNS = (
         r"^(?:lascia un commento|laissez un commentaire|deixe uma resposta|deja un comentario|schreibe einen kommentar|kommentar(?:e|ieren)?)\b.{0,60}$",
         alone=True,
     ),
-    _sign("call to act", 1.5, r"^(?:register|join|buy|shop|order|visit|explore|discover|try|get|start|enter|check)\b.{0,50}(?<![.?!:,])$"),
+    _sign(
+        "call to act",
+        1.5,
+        r"^(?:register|join|buy|shop|order|visit|explore|discover|try|get|start|enter|check)\b.{0,50}(?<![.?!:,])$",
+    ),
     _sign(
         "notice",
         3.5,
@@ -205,9 +214,18 @@ SIGNS = (
         r"^\W{0,2}(?:NAME ){1,4}contributed (?:to this|reporting).{0,60}$",
         r"^the associated press contributed.{0,60}$",
     ),
-    _sign("comment", 2.0, rf"^.{{1,40}} (?:on {_DATE} ?)?(?:says|said|wrote|commented)(?: on {_DATE})?:$", rf"^.{{1,40}} on {_DATE}$"),
+    _sign(
+        "comment",
+        2.0,
+        rf"^.{{1,40}} (?:on {_DATE} ?)?(?:says|said|wrote|commented)(?: on {_DATE})?:$",
+        rf"^.{{1,40}} on {_DATE}$",
+    ),
     _sign("byline", 1.5, rf"^(?:by|von|par|por|di|door|av) (?:NAME[ ,|]*){{1,6}}(?:{_DATE})?$"),
-    _sign("date alone", 2.0, rf"^(?:(?:posted|published|updated|last modified|created|on|by|at|[ |:·•,-])*{_DATE}\W*){{1,2}}$"),
+    _sign(
+        "date alone",
+        2.0,
+        rf"^(?:(?:posted|published|updated|last modified|created|on|by|at|[ |:·•,-])*{_DATE}\W*){{1,2}}$",
+    ),
     _sign(
         "counter or control",
         2.5,
