@@ -2,17 +2,16 @@
 
     python benchmarks/boilerplate.py DATA [--half test] [--show N] [--news EVERY]
 
-``DATA`` is the folder with `news/`, `beir/` and `extraction/`. Clean articles: bodies of news and posts; every word that
-goes is counted, by reason, and `--show` prints what went, since some of these bodies hold furniture themselves.
-Furniture is real: what stands below the last paragraph of the gold text in a page, appended to that gold text. Pages are
-split by their id into a half for setting the weights (``tuning``) and a half for the figures (``test``).
+``DATA`` is the folder with `news/`, `beir/` and `extraction/`. Clean articles: bodies of news and posts; every word
+that goes is counted, by reason, and `--show` prints what went, since some of these bodies hold furniture themselves.
+Furniture is real: what stands below the last paragraph of the gold text in a page, appended to that gold text. Pages
+are split by their id into a half for setting the weights (``tuning``) and a half for the figures (``test``).
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
-import io
 import json
 import lzma
 import random
@@ -32,9 +31,11 @@ CLEAN = ("bbc_headline", "reuters21578_headline", "time", "usgov_posts")
 LONG = 60
 """Words of a block from which on it counts as other prose: a reader's comment, another article."""
 _INLINE = set(
-    "a abbr b bdi bdo cite code del dfn em font i ins kbd label mark q s small span strong sub sup time u".split()
+    re.findall(
+        r"\w+", "a abbr b bdi bdo cite code del dfn em font i ins kbd label mark q s small span strong sub sup time u"
+    )
 )
-_HIDDEN = set("script style noscript template head iframe svg object select option textarea".split())
+_HIDDEN = set(re.findall(r"\w+", "script style noscript template head iframe svg object select option textarea"))
 _COMMENTS = re.compile(r"comment|disqus|discussion|respond", re.IGNORECASE)
 
 
@@ -116,10 +117,14 @@ Page = tuple[str, list[tuple[str, str]]]
 """Id of a page, and its blocks with what they are."""
 
 
+def _lines(folder: Path) -> list[str]:
+    return (folder / "index.jsonl").read_text().splitlines()
+
+
 def scrapinghub(data: Path) -> Iterator[Page]:
     """The gold text, and below it the furniture."""
     folder = data / "extraction" / "scrapinghub"
-    for line in (folder / "index.jsonl").read_text().splitlines():
+    for line in _lines(folder):
         row = json.loads(line)
         page = html.fromstring(gzip.decompress((folder / row["html"]).read_bytes()).decode("utf-8", "replace"))
         yield row["id"], [(row["gold_text"].strip(), "body"), *map(_labelled, below(pieces(page), row["gold_text"]))]
@@ -128,7 +133,7 @@ def scrapinghub(data: Path) -> Iterator[Page]:
 def trafilatura(data: Path) -> Iterator[Page]:
     """The page from its first block that must be there; only those that must be there or must not are labelled."""
     folder = data / "extraction" / "trafilatura"
-    rows = {Path(row["html"]).name.removesuffix(".gz"): row for row in map(json.loads, open(folder / "index.jsonl"))}
+    rows = {Path(row["html"]).name.removesuffix(".gz"): row for row in map(json.loads, _lines(folder))}
     with tarfile.open(folder / "html.tar.xz") as archive:
         for member in archive:
             row = rows.get(Path(member.name).name)
@@ -204,8 +209,8 @@ def measure_clean(name: str, texts: Iterator[tuple[str, str]], show: int) -> Non
         if dropped:
             samples.append((page_id, [(block, text[block.start : block.end]) for block in dropped]))
     print(
-        f"\n{name}: {gone:,} of {total:,} words removed ({gone / max(total, 1):.4%}), in {hit:,} of {articles:,} articles; "
-        f"{seconds / max(articles, 1) * 1000:.2f} ms an article"
+        f"\n{name}: {gone:,} of {total:,} words removed ({gone / max(total, 1):.4%}), "
+        f"in {hit:,} of {articles:,} articles; {seconds / max(articles, 1) * 1000:.2f} ms an article"
     )
     print("  " + ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common()))
     for page_id, removed in random.Random(5).sample(samples, min(show, len(samples))):

@@ -34,8 +34,8 @@ COMMENT = 6
 """Blocks from one reader's comment to the next at most."""
 
 _WORD = re.compile(r"[^\W\d_]+")
-_QUOTES = '"“‘„«'
-_CLOSERS = "\"'”’»)]*"
+_QUOTES, _CLOSERS = '"\u201c\u2018„«', "\"'\u201d\u2019»)]*"
+_STOPS = (".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ def strip(text: str) -> tuple[str, list[Block]]:
         return text, blocks
     if not kept:
         return text, [replace(block, kept=True) for block in blocks]
-    pieces, last = [text[kept[0].start : kept[0].end]], kept[0].end
-    for before, block in zip(kept, kept[1:], strict=False):
+    pieces = [text[kept[0].start : kept[0].end]]
+    for before, block in pairwise(kept):
         gap = text[before.end : block.start]
         pieces += (gap if not gap.strip() else "\n\n", text[block.start : block.end])
     return "".join(pieces), blocks
@@ -120,7 +120,7 @@ def _form(line: str, words: Sequence[str]) -> tuple[float, str]:
     closing = line.rstrip(_CLOSERS)[-1:]
     if line.endswith(("…", "...")) and len(words) > 3 and line[0] not in _QUOTES:
         return (1.5, "breaks off") if len(words) < 60 else (-1.0, "sentences")
-    if closing in (".", "!", "?", ",", "。", "！", "？"):
+    if closing in _STOPS:
         if len(words) < 6:
             return 0.0, "short sentence"
         quoted = 1.0 if line[0] in _QUOTES else 0.0
@@ -149,7 +149,7 @@ def _weigh_neighbours(text: str, blocks: list[Block]) -> None:
 
 
 def _weigh_lists(blocks: list[Block]) -> None:
-    """Evidence for teasers of a sentence or more: below the heading of a list, each one paragraph under its headline."""
+    """Evidence for teasers of whole sentences: below the heading of a list, each one paragraph under its headline."""
     for number, block in enumerate(blocks):
         if block.reason != "list of other stories":
             continue

@@ -1,8 +1,8 @@
 """What furniture looks like: words and forms that give a block of text away, each with a weight and a name.
 
 Weights are in natural units of evidence: about how much likelier, as a logarithm, such a block is in the furniture of
-a page than in the body of an article. They were set by hand on half of the pages that `benchmarks/boilerplate.py` reads;
-the figures come from the other half.
+a page than in the body of an article. They were set by hand on half of the pages that
+`benchmarks/boilerplate.py` reads; the figures come from the other half.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ SIGNS = (
         r"^(?:das könnte (?:sie|dich|euch)|auch interessant|mehr zum thema|weitere (?:artikel|themen|beiträge|meldungen)|ähnliche (?:artikel|beiträge)|meistgelesen|lesen sie (?:auch|mehr)|mehr (?:aus|von|zu)|neueste beiträge|letzte beiträge|verwandte (?:artikel|themen)|zum thema|schlagw[oö]rte?r?)\b.{0,50}$",
         r"^(?:à lire aussi|lire aussi|sur le même (?:sujet|thème)|articles? (?:similaires|liés|récents|connexes)|les plus lus|vous aimerez aussi|a lire également)\b.{0,50}$",
         r"^(?:artículos? relacionados?|noticias relacionadas|lo más (?:leído|visto)|te puede interesar|también te puede|entradas recientes|más noticias|artigos relacionados|leia (?:também|mais)|mais lidas|veja também|articoli correlati|leggi anche|potrebbe interessarti|i più letti|lees ook|gerelateerd|meest gelezen|läs (?:också|även)|mest lästa|powiązane|czytaj (?:też|także)|читайте также|похожие|最新|関連記事|相关|вам (?:также )?(?:может|будет)|материалы по теме|теги|популярн\w+|рекоменд\w+|смотрите также)\b.{0,50}$",
-        rf"^(?:tags?|topics|filed under|categor(?:y|ies)|labels|keywords|posted in|schlagwörter|etiquetas|теги)\s?: ?\S.{{0,300}}$",
-        rf"^posted in .{{1,80}}$",
-        rf"\| ?permalink\b",
+        r"^(?:tags?|topics|filed under|categor(?:y|ies)|labels|keywords|posted in|schlagwörter|etiquetas|теги)\s?: ?\S.{0,300}$",
+        r"^posted in .{1,80}$",
+        r"\| ?permalink\b",
         rf"^\W*(?:next|previous)(?: \w+)? {_STORIES}\W*$",
     ),
     _sign(
@@ -235,12 +235,16 @@ SIGNS = (
 """In the order in which reasons are preferred where two weigh the same."""
 
 TRIGGERS = frozenset(
-    "sign signing subscribe newsletter newsletters inbox mail email click follow twitter facebook instagram copyright "
-    "rights reserved cookie cookies privacy permission commission affiliate recaptcha akismet trademark trademarks "
-    "subsidiary unsubscribe published republished reproduced rewritten redistributed expressed writer reporter "
-    "journalist editor contributor freelancer blogger columnist correspondent staffer producer intern critic covers "
-    "writes reports blogs contributed reporting writing editing compiled edited translated reached contacted tip tips "
-    "correction donate member journalism podcast app quiz comments conversation below moderated code subscription "
-    "trial thoughts javascript commenters commenting community send contact house agree".split()
+    re.findall(
+        r"\w+",
+        "sign signing subscribe newsletter newsletters inbox mail email click follow twitter facebook "
+        "instagram copyright rights reserved cookie cookies privacy permission commission affiliate recaptcha "
+        "akismet trademark trademarks subsidiary unsubscribe published republished reproduced rewritten "
+        "redistributed expressed writer reporter journalist editor contributor freelancer blogger columnist "
+        "correspondent staffer producer intern critic covers writes reports blogs contributed reporting "
+        "writing editing compiled edited translated reached contacted tip tips correction donate member "
+        "journalism podcast app quiz comments conversation below moderated code subscription trial thoughts "
+        "javascript commenters commenting community send contact house agree ",
+    )
 )
 """Words without one of which no sign fits a paragraph of sentences: most of a body is passed over by them."""
