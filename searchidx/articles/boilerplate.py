@@ -155,6 +155,8 @@ def _weigh_lists(blocks: list[Block]) -> None:
             continue
         teasers, headlines = list[int](), 0
         for below in range(number + 1, len(blocks)):
+            if blocks[below].reason == block.reason:  # it is looked at by itself
+                break
             if blocks[below].score >= 0:
                 headlines += 1
             elif headlines and blocks[below].end - blocks[below].start <= TEASER:
