@@ -28,6 +28,9 @@ OPENS, ENOUGH = 3.0, 3.0
 WEAK, PLENTY = 2.0, 8.0
 """The same for a block that says less: it opens a tail only where much follows."""
 
+SHARE = 1
+"""Sentences of a tail at most, as evidence, against those above it: the menu over an article, with all that follows,
+can look more like furniture than the footer alone, and must not take the article with it."""
 TEASER, TEASERS = 400, 4
 """Characters of a teaser at most, and how many under headlines of their own make a list."""
 COMMENT = 6
@@ -184,13 +187,17 @@ def _tail(blocks: Sequence[Block], alone: Sequence[bool]) -> int:
 
     Blocks that are furniture wherever they stand say little of what is around them, advertisements nothing.
     """
-    best, cut, total = 0.0, len(blocks), 0.0
+    best, cut, total, sentences = 0.0, len(blocks), 0.0, 0.0
+    body = sum(max(-block.score, 0.0) for block in blocks)
     for number in range(len(blocks) - 1, -1, -1):
         block = blocks[number]
         if alone[number]:
             total += 0.0 if block.reason == "advertisement" else 1.5
         else:
             total += block.score
+        sentences += max(-block.score, 0.0)
+        if sentences > SHARE * (body - sentences):
+            break
         if total < best or block.reason == "advertisement":
             continue
         if (block.score >= OPENS and total >= ENOUGH and not alone[number]) or (

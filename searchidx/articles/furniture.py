@@ -168,7 +168,7 @@ SIGNS = (
     _sign(
         "notice",
         3.5,
-        r"^.{0,40}(?:©|\(c\) ?(?:19|20)\d\d|copyright (?:©|\(c\)|(?:19|20)\d\d|by\b))",
+        r"^.{0,40}(?:©|ⓒ|\(c\) ?(?:19|20)\d\d|copyright (?:©|\(c\)|(?:19|20)\d\d|by\b))",
         r"\ball rights reserved\b",
         r"\balle rechte vorbehalten\b",
         r"\btous droits réservés\b",
