@@ -19,7 +19,7 @@ from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
 from searchidx.storage.analysis import UNKNOWN, analysis, check_language
 from searchidx.storage.lock import writer_lock
-from searchidx.storage.store import FILE, Store
+from searchidx.storage.store import FILE, Store, check_furniture
 from searchidx.storage.writer import StoreWriter, describe, make_store
 from searchidx.types import Context, Document, Encoder, Failure, Furniture, Hit, Mode, PassageIndex, Report, Where
 
@@ -27,12 +27,6 @@ if TYPE_CHECKING:
     from searchidx.ingest import Ingest, Progress
 
 T = TypeVar("T")
-
-
-def _checked(furniture: str) -> str:
-    if furniture not in ("drop", "keep"):
-        raise ValueError(f"furniture is {furniture!r}: choose drop or keep")
-    return furniture
 
 
 class Index:
@@ -102,7 +96,7 @@ class Index:
             "encoder": describe(loaded),
             "max_tokens": budget,
             "language": check_language(language),
-            "furniture": _checked(furniture),
+            "furniture": check_furniture(furniture),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         make_store(folder, settings)
@@ -332,7 +326,7 @@ class Index:
             "encoder": self._store.setting("encoder"),
             "max_tokens": self._store.setting("max_tokens"),
             "language": self._store.setting("language") or analysis().language,
-            "furniture": self._store.setting("furniture") or "keep",
+            "furniture": self._store.furniture(),
             "position": self._store.position(),
             "dense": dense.status(),
             "lexical": lexical.status(),
@@ -368,16 +362,7 @@ class Index:
         from searchidx.ingest import Ingest
 
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        return Ingest(
-            writer,
-            self.encoder,
-            generation,
-            max_tokens,
-            furniture=self._store.setting("furniture")
-            or "keep",  # as it was in an index made before there was a choice
-            mirror=mirror,
-            progress=progress,
-        )
+        return Ingest(writer, self.encoder, generation, max_tokens, mirror=mirror, progress=progress)
 
     def add(
         self,
@@ -446,9 +431,9 @@ class Index:
             if language is not None:
                 with writer.transaction():
                     writer.set(language=check_language(language))
-            if furniture is not None and furniture != self._store.setting("furniture"):
+            if furniture is not None and furniture != self._store.furniture():
                 with writer.transaction():
-                    writer.set(furniture=_checked(furniture))
+                    writer.set(furniture=check_furniture(furniture))
                     writer.forget_digests()
             if rebuild:
                 mend_vectors(writer, self.encoder)

@@ -69,7 +69,6 @@ class Ingest:
         encoder: makes the vectors.
         generation: of the vectors that the index uses.
         max_tokens: budget of a passage, in the encoder's tokens.
-        furniture: ``drop`` or ``keep``: what becomes of the furniture of scraped texts.
         mirror: True for ``sync``: articles that are gone from a source are removed.
         progress: called after each transaction.
     """
@@ -81,7 +80,6 @@ class Ingest:
         generation: int,
         max_tokens: int,
         *,
-        furniture: str = "drop",
         mirror: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -89,7 +87,7 @@ class Ingest:
         self._encoder = encoder
         self._generation = generation
         self._max_tokens = max_tokens
-        self._furniture = furniture
+        self._furniture = store.furniture()
         self._mirror = mirror
         self._progress = progress or (lambda _: None)
         self._batch = _Batch()
