@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from lxml import html
@@ -167,6 +168,7 @@ def measure_pages(name: str, pages: Iterator[Page], half: str, show: int) -> Non
     """Share of the furniture's words that go, by kind of block, and of the bodies' words."""
     total, gone = Counter[str](), Counter[str]()
     wrong: list[tuple[int, str]] = []
+    shares: list[float] = []
     for page_id, labelled in pages:
         if half_of(page_id) != half:
             continue
@@ -175,6 +177,7 @@ def measure_pages(name: str, pages: Iterator[Page], half: str, show: int) -> Non
         for block_text, kind in labelled:
             end += len(block_text) + 2
             ends.append((end, kind))
+        before = total["furniture"], gone["furniture"]
         for block in judge(text):
             while block.start >= ends[0][0]:
                 ends.pop(0)
@@ -184,9 +187,13 @@ def measure_pages(name: str, pages: Iterator[Page], half: str, show: int) -> Non
             gone[kind] += 0 if block.kept else size
             if kind != "unknown" and block.kept == (kind != "body"):
                 wrong.append((size, f"{kind}, {block.score:.1f} {block.reason}: {text[block.start : block.end][:150]}"))
+        if total["furniture"] > before[0]:
+            shares.append((gone["furniture"] - before[1]) / (total["furniture"] - before[0]))
     print(f"\n{name}, {half} half, words removed of:")
     for kind in sorted(total.keys() - {"unknown"}):
         print(f"  {kind:<18} {gone[kind]:>7,} of {total[kind]:>7,}  {gone[kind] / total[kind]:.2%}")
+    most = sum(share >= 0.95 for share in shares)
+    print(f"  pages: median {median(shares):.2%} of the furniture; at least 95% from {most} of {len(shares)}")
     for size, line in sorted(wrong, reverse=True)[:show]:
         print(f"    {size:>4} {line}")
 

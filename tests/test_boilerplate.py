@@ -53,6 +53,8 @@ def test_an_article_without_furniture_stays_as_it_is():
         "You need:\n- 200 g flour\n- two eggs\n- a pinch of salt\n- Milk From Any Cow",
         "She covers her eyes.\n\n“Follow us,” he said, and they followed.",
         "The terms of the sale were not disclosed.",
+        "An agreement with the divers can be reached by the middle of the month, both sides said on Tuesday evening.",
+        "Tags\n\nred\n\nblue\n\nThe engineer hung one of these on every pile that he had looked at, so that none is missed.",
         "He read more: three books a week, then four, and in the end he wrote one himself.",
         "It came an hour ago, she said, and yesterday, and the day before that.",
         "More than forty boats were moored there when the storm came, and none of them was lost.",
@@ -77,6 +79,12 @@ def test_a_list_of_stories_in_the_middle_does_not_take_the_rest_of_the_article_w
     first, rest = BODY.split("\n\n", 1)
     text = f"{first}\n\nRelated stories\n\nPier Had Been Closed In 1987\n\n{rest}"
     assert kept(text).endswith(rest)
+
+
+def test_a_menu_over_an_article_does_not_take_the_article_with_it():
+    menu = "Menu\n\nContact us\n\nMost read\n\n" + "\n\n".join(f"Section {number}" for number in range(200))
+    text = f"{menu}\n\n{BODY}\n\n© 2024 Northern Courier"
+    assert kept(text).endswith(BODY)
 
 
 # what goes

@@ -113,7 +113,8 @@ def _evidence(block: str) -> tuple[float, str, bool]:
     best = max(found, key=lambda sign: sign.weight)
     doubt = min(form, 0.0)  # prompts are short, notices less so, bios are paragraphs
     if best.reason != "call to act":
-        doubt = max(doubt, -0.5) if best.reason == "author" else doubt / 2
+        bio = best.reason == "author" and best.opening and best.opening.match(line)
+        doubt = max(doubt, -0.5) if bio else doubt / 2
     score = best.weight + 0.5 * (len(found) - 1) + doubt
     return score, best.reason, score >= WEAK and any(sign.alone for sign in found)
 

@@ -67,7 +67,7 @@ _DATE = (
     r"|\d{4}-\d{2}-\d{2})(?:[ ,at|-]*\d{1,2}[:.]\d{2}(?: ?[ap]\.?m\.?)?(?: [a-z]{2,4})?)?"
 )
 _STORIES = r"(?:stor(?:y|ies)|posts?|articles?|news|headlines?|reads?|reading|videos?|content|topics?|coverage|links?|items?|galleries|photos|podcasts?|episodes?|features?|reviews?|opinions?)"
-_SITES = r"(?:facebook|twitter|linkedin|pinterest|reddit|whatsapp|e-?mail|print|tumblr|google ?\+|google plus|instagram|youtube|telegram|flipboard|messenger|snapchat|rss|copy link|share|tweet|pin|mix|pocket|digg|stumbleupon|tiktok|threads|bluesky|x)"
+_SITES = r"(?:facebook|twitter|linkedin|pinterest|reddit|whatsapp|e-?mail|print|tumblr|google ?\+|google plus|instagram|youtube|telegram|flipboard|messenger|snapchat|rss|copy link|share|tweet|pin|mix|pocket|digg|stumbleupon|tiktok|threads|bluesky)(?!\w)"
 
 SIGNS = (
     _sign(
@@ -89,7 +89,7 @@ SIGNS = (
         r"^also read:?$",
         r"^trending(?: now| on .{1,30})?:?$",
         r"^(?:you (?:may|might|could|will|'ll)|things you (?:may|might)|readers|people|others|we think you|you would|you'll) (?:also |like |be |enjoy |want |find |read )+.{0,40}$",
-        r"^(?:recommended|related|recent|popular|featured|sponsored|promoted|around the web|from (?:the|around the) web|from our (?:partners|network|sponsors|advertisers)|elsewhere on the web|editor[’']?s?[’']? (?:picks?|choice)|what to read next|read next|don[’']t miss|in case you missed it|hot topics|newsletters?|archives?|categories|tags?|topics|related (?:topics|tags|links|companies|keywords)|explore more|filed under|read more(?: about)?|also read|in this (?:story|article))\s*:?$",
+        r"^(?:recommended|related|recent|popular|featured|sponsored|promoted|around the web|from (?:the|around the) web|from our (?:partners|network|sponsors|advertisers)|elsewhere on the web|editor[’']?s?[’']? (?:picks?|choice)|what to read next|read next|don[’']t miss|in case you missed it|related (?:topics|tags|links|companies|keywords)|explore more|read more(?: about)?|also read|in this (?:story|article))\s*:?$",
         r"^(?-i:M(?:ore|ORE)(?: [A-Z][\w.&]+){1,4})$",
         r"^(?-i:[-•·»>\[ ]{0,3}M(?:ore|ORE)) (?:from|on|in|about|by|like this|for you|to explore|great)\b.{0,60}(?<![.?!])$",
         r"^(?:today's|latest|top|breaking|our latest) (?:headlines|stories|news|picks|videos)\b.{0,40}$",
@@ -177,7 +177,7 @@ SIGNS = (
         r"^citation ?: .{1,250}\bretrieved \d",
         r"\b(?:may|must|can)(?: ?not)? be (?:published, broadcast|reproduced|republished|rewritten)",
         r"\b(?:no part of this|without (?:the )?(?:prior |express )*(?:written )?permission)\b",
-        r"\brepublish(?:ed)? (?:this|with|under|our|here)\b",
+        r"\brepublish(?:ed)? (?:with|under|here)\b",
         r"\b(?:we|site|website|page|sites) (?:\w+ ){0,3}uses? (?:\w+ ){0,3}cookies?\b",
         r"\buse of (?:our )?cookies\b",
         r"^(?:manage |your |accept |about )*cookies? (?:policy|settings|preferences|notice|consent)",
@@ -207,13 +207,14 @@ SIGNS = (
         r"^(?:NAME ){1,3}NAME,? (?:\([^)]{1,60}\) )?(?:is|was|has been) (?:an? |the |our |also )+(?:[\w,&/’'-]+ ){0,9}(?:writer|reporter|journalist|editor|editor-in-chief|contributor|freelancer|blogger|columnist|correspondent|staffer|producer|intern|critic)\b.{0,500}$",
         r"^(?:NAME ){1,3}NAME (?:covers|writes (?:about|for|on)|reports (?:on|for)|blogs (?:at|about)|has (?:written|reported|covered|been (?:writing|covering|reporting)))\b.{0,300}$",
         r"^(?:e-?mail|contact|reach|write to|follow|view all posts by|see all posts by|more by|posts by|articles by|all posts by)(?: the)?(?: (?:author|writer|reporter|him|her|them|me|NAME)){1,4}\b.{0,90}$",
-        r"\b(?:can be (?:reached|contacted|followed|found) (?:at|on|by|via)|on twitter (?:at )?@|twitter: ?@|follow @)",
+        r"\b(?:can be (?:reached|contacted|followed|found) (?:at|on|by|via)\b.{0,60}(?:@|e-?mail|twitter|facebook|linkedin|instagram)|on twitter (?:at )?@|twitter: ?@|follow @)",
         r"^[\w.+-]+@[\w-]+\.[\w.]{2,12}(?: @\w+)?$",
         r"^@\w{2,30}$",
         r"^\W{0,2}(?:additional )?(?:reporting|writing|editing|compiled|edited|translated|produced)(?: and (?:writing|editing))? by\b.{0,250}$",
         r"^\W{0,2}(?:NAME ){1,4}contributed (?:to this|reporting).{0,60}$",
         r"^the associated press contributed.{0,60}$",
     ),
+    _sign("list of topics", 2.5, r"^(?:hot topics|newsletters?|archives?|categories|tags?|topics|filed under)\s*:?$"),
     _sign(
         "comment",
         2.0,
