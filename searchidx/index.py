@@ -19,9 +19,9 @@ from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
 from searchidx.storage.analysis import UNKNOWN, analysis, check_language
 from searchidx.storage.lock import writer_lock
-from searchidx.storage.store import FILE, Store
+from searchidx.storage.store import FILE, Store, check_furniture
 from searchidx.storage.writer import StoreWriter, describe, make_store
-from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report, Where
+from searchidx.types import Context, Document, Encoder, Failure, Furniture, Hit, Mode, PassageIndex, Report, Where
 
 if TYPE_CHECKING:
     from searchidx.ingest import Ingest, Progress
@@ -63,6 +63,7 @@ class Index:
         device: str | None = None,
         max_tokens: int | None = None,
         language: str = UNKNOWN,
+        furniture: Furniture = "drop",
     ) -> Index:
         """Make an empty index.
 
@@ -72,9 +73,11 @@ class Index:
             device: for transformer encoders: ``cpu``, ``cuda`` or None to choose.
             max_tokens: longest passage in the encoder's tokens, title and headings included.
             language: whose words are stemmed, a code such as ``de``; ``auto`` takes that of the first articles.
+            furniture: ``drop`` takes lists of other stories, bios, prompts and notices out of plain text files
+                (``searchidx.articles.boilerplate``), ``keep`` leaves every text as it is.
 
         Raises:
-            ValueError: ``language`` is no code of two letters.
+            ValueError: ``language`` is no code of two letters, or ``furniture`` neither ``drop`` nor ``keep``.
             StorageError: there is something at ``path`` already, or it cannot be written.
             EncoderNotFound, MissingExtra: the encoder cannot be loaded.
         """
@@ -93,6 +96,7 @@ class Index:
             "encoder": describe(loaded),
             "max_tokens": budget,
             "language": check_language(language),
+            "furniture": check_furniture(furniture),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         make_store(folder, settings)
@@ -322,6 +326,7 @@ class Index:
             "encoder": self._store.setting("encoder"),
             "max_tokens": self._store.setting("max_tokens"),
             "language": self._store.setting("language") or analysis().language,
+            "furniture": self._store.furniture(),
             "position": self._store.position(),
             "dense": dense.status(),
             "lexical": lexical.status(),
@@ -402,6 +407,7 @@ class Index:
         rebuild: bool = False,
         encoder: str | Encoder | None = None,
         language: str | None = None,
+        furniture: Furniture | None = None,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
@@ -413,6 +419,7 @@ class Index:
             rebuild: also make both arrangements anew from the store, and encode passages again whose vector is damaged.
             encoder: also encode every passage with another encoder; the old vectors answer until the switch.
             language: also cut the words anew, in another language: a code such as ``de``.
+            furniture: also read every file again, from now on to ``drop`` or ``keep`` the furniture of scraped texts.
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
@@ -424,6 +431,10 @@ class Index:
             if language is not None:
                 with writer.transaction():
                     writer.set(language=check_language(language))
+            if furniture is not None and furniture != self._store.furniture():
+                with writer.transaction():
+                    writer.set(furniture=check_furniture(furniture))
+                    writer.forget_digests()
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()

@@ -87,6 +87,7 @@ class Ingest:
         self._encoder = encoder
         self._generation = generation
         self._max_tokens = max_tokens
+        self._furniture = store.furniture()
         self._mirror = mirror
         self._progress = progress or (lambda _: None)
         self._batch = _Batch()
@@ -145,7 +146,8 @@ class Ingest:
             self._bytes["done"] += size
             return
         first_failure, failures = "", 0
-        for item in formats.read(source, lambda done: self._bytes.update(done=start + done - self._bytes["done"])):
+        told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
+        for item in formats.read(source, told, furniture=self._furniture):
             failure = item if isinstance(item, Failure) else self._offer(item, source.uri)
             if failure:
                 first_failure, failures = first_failure or failure.reason, failures + 1

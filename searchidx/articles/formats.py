@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from searchidx.articles.boilerplate import without_furniture
 from searchidx.articles.cleaning import clean, normalise
 from searchidx.articles.dates import parse_date
 from searchidx.articles.decoding import decode
@@ -22,23 +23,30 @@ __all__ = ["READERS", "clean", "from_record", "normalise", "parse_date", "read"]
 
 Reader = Callable[[Source, Callable[[int], None]], Iterator[Document | Failure]]
 
+SCRAPED = ("text/plain",)
+"""Media types whose texts may hold the furniture of the page that they were scraped from. A page is left to what
+extracts its article; records and Markdown are somebody's clean data."""
 MAX_TITLE = 120
 """Longest first line of a plain text that is taken for its title, in characters."""
 _TITLE_LINE = re.compile(r"\s*([\w\"'\u201c\u2018«¿¡(][^\n]*)\n[^\S\n]*\n(?=\s*\S)")
 
 
-def read(source: Source, progress: Callable[[int], None] | None = None) -> Iterator[Document | Failure]:
+def read(
+    source: Source, progress: Callable[[int], None] | None = None, *, furniture: str = "drop"
+) -> Iterator[Document | Failure]:
     """The documents in a source, normalised, and what could not be read; raises nothing.
 
     The failure of a line of JSONL has the address ``path:LINE``. ``progress`` is told how many bytes of the source
-    have been read.
+    have been read. ``furniture`` of scraped texts (``SCRAPED``) is dropped, or with ``keep`` left in.
     """
     reader = READERS.get(source.media_type)
     if reader is None:
         yield Failure(source.uri, f"media type {source.media_type!r} is none of {', '.join(READERS)}")
         return
     try:
-        yield from reader(source, progress or (lambda _: None))
+        for item in reader(source, progress or (lambda _: None)):
+            scraped = source.media_type in SCRAPED and isinstance(item, Document) and furniture == "drop"
+            yield without_furniture(item) if scraped else item  # type: ignore[arg-type]
     except SourceError as error:
         yield Failure(source.uri, error.reason)
     except OSError as error:

@@ -198,6 +198,14 @@ Language: TypeAlias = Annotated[
         help="Whose words are stemmed, such as de; by default that of the first articles.",
     ),
 ]
+FurnitureOption: TypeAlias = Annotated[
+    Literal["drop", "keep"] | None,
+    typer.Option(
+        "--furniture",
+        metavar="drop|keep",
+        help="Lists of other stories, bios, prompts and notices in plain text files; a new index drops them.",
+    ),
+]
 DocIds: TypeAlias = Annotated[list[str], typer.Argument(metavar="DOC_ID", help="Ids as search and list print them.")]
 Rebuild: TypeAlias = Annotated[
     bool, typer.Option("--rebuild", metavar="", help="Also make both arrangements anew and mend damaged vectors.")

@@ -21,6 +21,7 @@ from searchidx.cli.arguments import (
     Device,
     DocIds,
     EncoderName,
+    FurnitureOption,
     IndexName,
     Language,
     MaxTokens,
@@ -38,7 +39,7 @@ from searchidx.types import Source
 
 if TYPE_CHECKING:
     from searchidx.index import Index
-    from searchidx.types import Report
+    from searchidx.types import Furniture, Report
 
 QUESTION = "US restrictions on Chinese telecoms"
 """What the demo asks."""
@@ -51,6 +52,7 @@ def add(
     device: Device = None,
     max_tokens: MaxTokens = None,
     language: Language = None,
+    furniture: FurnitureOption = None,
     wait: Wait = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -61,7 +63,7 @@ def add(
 
     Example: searchidx add articles/ notes.md -i news
     """
-    made = _opened_or_made(index, sources, encoder, device, max_tokens, language)
+    made = _opened_or_made(index, sources, encoder, device, max_tokens, language, furniture)
     with watching(quiet=quiet) as watch, made as target:
         report = target.add(*sources, progress=watch, wait=wait)
     _finish(report, index, as_json=as_json, quiet=quiet)
@@ -75,6 +77,7 @@ def _opened_or_made(
     device: str | None = None,
     max_tokens: int | None = None,
     language: str | None = None,
+    furniture: Furniture | None = None,
 ) -> Iterator[Index]:
     from searchidx.encoders import DEFAULT_ENCODER
     from searchidx.index import Index
@@ -86,8 +89,15 @@ def _opened_or_made(
     else:
         _expect_one(sources)
         encoder, chosen = encoder or DEFAULT_ENCODER, language or UNKNOWN
-        target = Index.create(folder, encoder=encoder, device=device, max_tokens=max_tokens, language=chosen)
-        budget = language = None
+        target = Index.create(
+            folder,
+            encoder=encoder,
+            device=device,
+            max_tokens=max_tokens,
+            language=chosen,
+            furniture=furniture or "drop",
+        )
+        budget = language = furniture = None
     with target:
         if budget and budget != (has := target.status()["max_tokens"]):
             reason = f"{folder} has passages of at most {has} tokens; another length needs a new index (-i)"
@@ -95,6 +105,9 @@ def _opened_or_made(
         if language and language != (has := target.status()["language"]):
             reason = f"{folder} has words of language {has}; change it with: searchidx sync --language {language}"
             raise typer.BadParameter(reason, param_hint="--language")
+        if furniture and furniture != (has := target.status()["furniture"]):
+            reason = f"{folder} is set to {has} it; change that with: searchidx sync --furniture {furniture}"
+            raise typer.BadParameter(reason, param_hint="--furniture")
         yield target
 
 
@@ -151,6 +164,7 @@ def sync(
     encoder: EncoderName = None,
     device: Device = None,
     language: Language = None,
+    furniture: FurnitureOption = None,
     wait: Wait = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -162,7 +176,9 @@ def sync(
     Example: searchidx sync -i news
     """
     with watching(quiet=quiet) as watch, opened(index, device=device) as target:
-        report = target.sync(rebuild=rebuild, encoder=encoder, language=language, progress=watch, wait=wait)
+        report = target.sync(
+            rebuild=rebuild, encoder=encoder, language=language, furniture=furniture, progress=watch, wait=wait
+        )
     _finish(report, index, as_json=as_json, quiet=quiet)
 
 

@@ -219,6 +219,10 @@ class StoreWriter(Store):
         )
         self._connection.execute(sql, (uri, root, content, failure, label))
 
+    def forget_digests(self) -> None:
+        """Have every source read again by the next ``sync``."""
+        self._connection.execute("UPDATE sources SET digest = ''")
+
     def forget_source(self, uri: str) -> None:
         """Forget a source that is gone."""
         self._connection.execute("DELETE FROM sources WHERE uri = ?", (uri,))
