@@ -206,7 +206,7 @@ def test_an_archive_of_too_many_files_is_refused(tmp_path, count):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.xz"])
 def test_an_archive_that_is_cut_off_is_told_and_what_came_before_is_kept(tmp_path, name, share):
-    noise = {f"{number}.txt": FISH + os.urandom(2100).hex() for number in range(10)}
+    noise = {f"{number}.txt": FISH + os.urandom(3000).hex() for number in range(10)}
     whole = zipped(noise) if name == "a.zip" else tarred(noise, f"w:{name[6:]}")
     items = read_file(tmp_path, name, whole[: int(len(whole) * share)])
     assert any("damaged or cut off" in told for told in reasons(items).values())
