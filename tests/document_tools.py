@@ -114,3 +114,142 @@ def texts(items):
 
 def reasons(items):
     return {item.uri.rpartition("/")[2]: item.reason for item in items if isinstance(item, Failure)}
+
+
+W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+CONTENT_TYPES = (
+    '<?xml version="1.0"?><Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    '<Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument'
+    '.wordprocessingml.document.main+xml"/></Types>'
+)
+RELATIONS = (
+    '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"'
+    ' Target="word/document.xml"/></Relationships>'
+)
+STYLES = (
+    f'<?xml version="1.0"?><w:styles {W}>'
+    + "".join(
+        f'<w:style w:type="paragraph" w:styleId="{style}"><w:name w:val="{name}"/></w:style>'
+        for style, name in (("Heading1", "heading 1"), ("Heading2", "heading 2"), ("Title", "Title"))
+    )
+    + "</w:styles>"
+)
+
+
+def paragraph(text, style=""):
+    styled = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
+    return f"<w:p>{styled}<w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def docx(*body, core="", **replaced):
+    """A DOCX of these paragraphs; ``replaced`` puts other bytes in place of a part, or None for none."""
+    document = f'<?xml version="1.0"?><w:document {W}><w:body>{"".join(body)}</w:body></w:document>'
+    parts = {
+        "[Content_Types].xml": CONTENT_TYPES,
+        "_rels/.rels": RELATIONS,
+        "word/document.xml": document,
+        "word/styles.xml": STYLES,
+        "word/_rels/document.xml.rels": RELATIONS.replace("word/document.xml", "styles.xml").replace(
+            '/officeDocument"', '/styles"'
+        ),
+    }
+    if core:
+        parts["docProps/core.xml"] = (
+            '<?xml version="1.0"?><cp:coreProperties'
+            ' xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"'
+            ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/">'
+            f"{core}</cp:coreProperties>"
+        )
+    parts.update({{"document": "word/document.xml"}.get(name, name): content for name, content in replaced.items()})
+    return zipped({name: content for name, content in parts.items() if content is not None})
+
+
+CONTAINER = (
+    '<?xml version="1.0"?><container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>'
+    '<rootfile full-path="OEBPS/book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>'
+)
+
+
+def epub(*chapters, about="<dc:title>Tides</dc:title>", **parts):
+    """An EPUB with these XHTML bodies, or whole pages where they begin with ``<?xml``."""
+    items = "".join(
+        f'<item id="c{number}" href="c%20{number}.xhtml" media-type="application/xhtml+xml"/>'
+        for number in range(len(chapters))
+    )
+    package = (
+        '<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
+        f'<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">{about}</metadata>'
+        f'<manifest>{items}<item id="nav" href="nav.xhtml" properties="nav" media-type="application/xhtml+xml"/>'
+        f'<item id="lost" href="lost.xhtml" media-type="application/xhtml+xml"/></manifest>'
+        '<spine><itemref idref="nav"/><itemref idref="lost"/>'
+        + "".join(f'<itemref idref="c{number}"/>' for number in reversed(range(len(chapters))))
+        + "</spine></package>"
+    )
+    members = {"mimetype": "application/epub+zip", "META-INF/container.xml": CONTAINER, "OEBPS/book.opf": package}
+    members["OEBPS/nav.xhtml"] = xhtml("<p>Contents</p>")
+    for number, chapter in enumerate(chapters):
+        members[f"OEBPS/c {number}.xhtml"] = chapter if chapter.startswith("<?xml") else xhtml(chapter)
+    members.update(parts)
+    stored = {"mimetype": zipfile.ZipInfo("mimetype")}
+    return zipped([(stored.get(name, name), content) for name, content in members.items() if content is not None])
+
+
+def xhtml(body):
+    return (
+        '<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.1//EN"'
+        ' "http://www.w3.org/TR/xhtml11/DTD/xhtml11.dtd"><html xmlns="http://www.w3.org/1999/xhtml">'
+        f"<head><title/></head><body>{body}</body></html>"
+    )
+
+
+LAUGHS = '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a0 "ha">' + "".join(
+    f'<!ENTITY a{level} "{f"&a{level - 1};" * 10}">' for level in range(1, 12)
+)
+
+PAGE = (
+    "<html><head><title>Herring</title><meta name=author content='Ada Bo'><meta property='article:published_time'"
+    f" content='2019-05-02'></head><body><article><h1>Herring</h1><p>{FISH} {SALT}</p><p>{SALT} {FISH}</p></article>"
+    "</body></html>"
+)
+
+
+def warc(*records, packed=False):
+    """A WARC file of (address, content type, page), or whole records as bytes."""
+    import gzip
+
+    out = b""
+    for record in [record if isinstance(record, bytes) else response(*record) for record in records]:
+        out += gzip.compress(record) if packed else record
+    return out
+
+
+def response(address, content_type, page, status="200 OK"):
+    page = page.encode() if isinstance(page, str) else page
+    http = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(page)}\r\n\r\n".encode() + page
+    head = (
+        f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {address}\r\nWARC-Date: 2020-01-02T03:04:05Z\r\n"
+        "WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000001>\r\n"
+        f"Content-Type: application/http; msgtype=response\r\nContent-Length: {len(http)}\r\n\r\n"
+    )
+    return head.encode() + http + b"\r\n\r\n"
+
+
+def mhtml(page=PAGE, location="https://example.org/herring"):
+    return (
+        "From: <Saved by Blink>\r\nSnapshot-Content-Location: https://example.org/herring\r\nSubject: Herring\r\n"
+        "Date: Thu, 2 Jan 2020 03:04:05 -0000\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/related; type="text/html"; boundary="--B"\r\n\r\n'
+        "----B\r\nContent-Type: text/html\r\nContent-Location: https://ads.example/frame\r\n\r\n<p>Buy</p>\r\n"
+        f"----B\r\nContent-Type: text/html\r\nContent-Location: {location}\r\n\r\n{page}\r\n"
+        "----B\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n----B--\r\n"
+    ).encode()
+
+
+def eml(body=FISH, head="", content_type="text/plain; charset=utf-8"):
+    return (
+        "From: Ada Bo <ada@example.org>\r\nTo: crew@example.org\r\nSubject: =?utf-8?q?Herring_caf=C3=A9?=\r\n"
+        f"Date: Thu, 2 May 2019 10:11:12 +0200\r\nMIME-Version: 1.0\r\n"
+        f"Content-Type: {content_type}\r\n{head}\r\n{body}\r\n"
+    ).encode()

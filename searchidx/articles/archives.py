@@ -31,6 +31,8 @@ MAX_RATIO = 200
 MIN_UNPACKED = 256 * 2**20
 """Bytes that any archive may unpack to in all, however small it is."""
 MAX_ENTRIES = 200_000
+MAX_PART = 128 * 2**20
+"""Largest file within a DOCX or EPUB, in bytes."""
 MAX_DEPTH = 3
 """Archives within each other."""
 _PIECE = 2**20
@@ -137,7 +139,24 @@ def opened_zip(source: Source) -> Iterator[zipfile.ZipFile]:
     except (*_PACKED_ERRORS, ValueError, RuntimeError) as error:
         if isinstance(error, RecursionError):
             raise
-        raise _damaged(source, error) from None
+        raise damaged(source, error) from None
+
+
+def read_member(archive: zipfile.ZipFile, name: str, source: Source) -> bytes | None:
+    """The bytes of a member that is part of one article; None where there is none of that name.
+
+    Raises:
+        ExtractError: it is protected or a bomb.
+    """
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        return None
+    if info.flag_bits & 1:
+        raise ExtractError(source.uri, "protected by a password: save a copy without it and add that")
+    if info.file_size > max(_SMALL, MAX_RATIO * info.compress_size) or info.file_size > MAX_PART:
+        raise ExtractError(source.uri, f"{name!r:.80} in it unpacks to {info.file_size >> 20:,} MiB, as bombs do")
+    return archive.read(info)
 
 
 def _copy_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Source, budget: Budget) -> Source | Failure:
@@ -148,7 +167,7 @@ def _copy_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Source
         with archive.open(info) as packed:
             _copy(packed, member, budget, info.file_size)
     except (*_PACKED_ERRORS, ValueError, RuntimeError) as error:
-        return Failure(member.uri, _damaged(member, error).reason)
+        return Failure(member.uri, damaged(member, error).reason)
     return member
 
 
@@ -179,7 +198,7 @@ def tar_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
                         met += 1
                         yield Part(item)
     except (*_PACKED_ERRORS, OSError, ValueError, tarfile.StreamError) as error:
-        raise _damaged(source, error) from None
+        raise damaged(source, error) from None
     if not met:
         yield _nothing(source, left_out)
 
@@ -235,6 +254,7 @@ def _nothing(source: Source, left_out: Counter[str]) -> Part:
     return Part(Failure(source.uri, f"there is no article in this archive{f' (left out: {counts})' if counts else ''}"))
 
 
-def _damaged(source: Source, error: Exception) -> ExtractError:
+def damaged(source: Source, error: Exception) -> ExtractError:
+    """What to say of a file that ends too early or makes no sense."""
     said = str(error)[:80] or type(error).__name__
     return ExtractError(source.uri, f"it is damaged or cut off ({said}): pack or download it again")

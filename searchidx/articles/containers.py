@@ -8,13 +8,15 @@ from pathlib import Path
 
 from searchidx.articles.archives import Bomb, Budget, Part, tar_members, zip_members
 from searchidx.articles.isolation import MEMORY_REASON
-from searchidx.articles.sniffing import TAR, ZIP
+from searchidx.articles.sniffing import TAR, WARC, ZIP
+from searchidx.articles.warc import warc_pages
 from searchidx.errors import SourceError
 from searchidx.types import Failure, Source
 
 _CONTAINERS: dict[str, Callable[[Source, Path, Budget], Iterator[Part]]] = {
     ZIP: zip_members,
     TAR: tar_members,
+    WARC: warc_pages,
 }
 """What opens an archive, by its media type."""
 

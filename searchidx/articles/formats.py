@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from searchidx.articles.cleaning import clean, normalise
@@ -15,7 +16,7 @@ from searchidx.articles.headings import first_title
 from searchidx.articles.isolation import MEMORY_REASON, read_isolated
 from searchidx.articles.jsonl import DECODER, read_lines
 from searchidx.articles.records import from_record
-from searchidx.articles.sniffing import PDF, TAR, ZIP
+from searchidx.articles.sniffing import DOCX, EML, EPUB, MHTML, PDF, TAR, WARC, ZIP
 from searchidx.articles.sources import MAX_ARTICLE_BYTES, too_large
 from searchidx.errors import ExtractError, SourceError
 from searchidx.types import Document, Failure, Source
@@ -124,10 +125,14 @@ def _html(raw: bytes, source: Source) -> Document:
     return read_page(raw, source)
 
 
-def _pdf(source: Source, progress: Callable[[int], None]) -> Iterator[Document | Failure]:
-    from searchidx.articles.pdf import read_pdf
+def _isolated(module: str, name: str) -> Reader:
+    """A reader of one of our modules, which is loaded in the process that needs it."""
 
-    yield normalise(read_pdf(source, progress))
+    def reader(source: Source, progress: Callable[[int], None]) -> Iterator[Document | Failure]:
+        parse = getattr(import_module(f"searchidx.articles.{module}"), name)
+        yield normalise(parse(source, progress))
+
+    return reader
 
 
 def _json(source: Source, progress: Callable[[int], None]) -> Iterator[Document | Failure]:
@@ -174,11 +179,15 @@ READERS: dict[str, Reader] = {
     "text/html": _single(_html),
     "application/json": _json,
     "application/jsonl": _jsonl,
-    PDF: _pdf,
+    PDF: _isolated("pdf", "read_pdf"),
+    DOCX: _isolated("books", "read_docx"),
+    EPUB: _isolated("books", "read_epub"),
+    EML: _isolated("mail", "read_mail"),
+    MHTML: _isolated("mail", "read_mhtml"),
 }
 """What reads a source, by its media type."""
-ARCHIVES = frozenset({ZIP, TAR})
+ARCHIVES = frozenset({ZIP, TAR, WARC})
 """Media types of what holds files, each of which has a reader; ``containers.py`` opens them."""
 MANY = frozenset({"application/jsonl"}) | ARCHIVES
 """Media types of files that hold any number of articles, of which some can be gone while others stay."""
-_ISOLATED = frozenset({PDF}) | ARCHIVES
+_ISOLATED = frozenset({PDF, DOCX, EPUB, EML, MHTML}) | ARCHIVES

@@ -16,6 +16,11 @@ SAMPLE = 2**16
 """Bytes from the start of a file by which it is judged."""
 
 PDF = "application/pdf"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+EPUB = "application/epub+zip"
+EML = "message/rfc822"
+MHTML = "multipart/related"
+WARC = "application/warc"
 ZIP = "application/zip"
 TAR = "application/x-tar"
 _TYPES = {
@@ -24,15 +29,20 @@ _TYPES = {
     "text/html": ".html .htm .xhtml",
     "application/jsonl": ".jsonl .ndjson .jsonl.gz .jsonl.xz .jsonl.bz2",
     PDF: ".pdf",
+    DOCX: ".docx",
+    EPUB: ".epub",
+    EML: ".eml",
+    MHTML: ".mhtml .mht",
+    WARC: ".warc .warc.gz",
     ZIP: ".zip",
     TAR: ".tar .tar.gz .tgz .tar.bz2 .tbz2 .tar.xz .txz",
 }
 MEDIA_TYPES = {suffix: media_type for media_type, suffixes in _TYPES.items() for suffix in suffixes.split()}
 """The files of a folder that are read, by suffix."""
-NOT_TEXT = frozenset({PDF, ZIP, TAR})
+NOT_TEXT = frozenset({PDF, DOCX, EPUB, EML, MHTML, WARC, ZIP, TAR})
 """Media types of files that may hold NUL bytes and yet be read."""
 _BINARY = """
-.7z .avi .bin .bmp .bz2 .db .dll .doc .docx .dylib .eot .epub .exe .faiss .flac .gif .gz .heic .ico .iso .jar .jpeg
+.7z .avi .bin .bmp .bz2 .db .dll .doc .dylib .eot .exe .faiss .flac .gif .gz .heic .ico .iso .jar .jpeg
 .jpg .m4a .mkv .mov .mp3 .mp4 .npy .npz .o .odp .ods .odt .ogg .onnx .otf .parquet .png .ppt .pptx .pyc .rar
 .safetensors .so .sqlite .tif .tiff .ttf .wasm .wav .webm .webp .woff .woff2 .xls .xlsx .xz .zst
 """
@@ -41,6 +51,9 @@ BINARY_SUFFIXES = frozenset(_BINARY.split())
 
 _PAGE = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n.*?^---[ \t]*$", re.S | re.M)
+_MAIL = re.compile(rb"(?:received|return-path|delivered-to|mime-version|message-id|date|from|x-[\w-]+): ", re.I)
+_SENDER = re.compile(rb"^from: ", re.IGNORECASE | re.MULTILINE)
+_SENT = re.compile(rb"^(?:date|mime-version|subject): ", re.IGNORECASE | re.MULTILINE)
 _OBJECTS = re.compile(r"\s*(?:\[\s*)?\{")
 
 
@@ -82,7 +95,13 @@ def _magic(head: bytes) -> str:
     if head.startswith(b"%PDF-"):
         return PDF
     if head.startswith(b"PK\x03\x04"):
-        return ZIP
+        office = b"[Content_Types].xml" in head[:80]
+        return DOCX if office else EPUB if b"application/epub+zip" in head[:80] else ZIP
+    if head.startswith(b"WARC/"):
+        return WARC
+    headers = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    if _MAIL.match(headers) and _SENDER.search(headers) and _SENT.search(headers):
+        return MHTML if b"multipart/related" in headers else EML
     return TAR if head[257:262] == b"ustar" else ""
 
 

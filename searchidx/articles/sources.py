@@ -19,7 +19,20 @@ import xxhash
 
 from searchidx.articles.decoding import is_binary
 from searchidx.articles.jsonl import is_compressed
-from searchidx.articles.sniffing import BINARY_SUFFIXES, MEDIA_TYPES, NOT_TEXT, PDF, SAMPLE, TAR, ZIP, sniff, suffix_of
+from searchidx.articles.sniffing import (
+    BINARY_SUFFIXES,
+    DOCX,
+    EPUB,
+    MEDIA_TYPES,
+    NOT_TEXT,
+    PDF,
+    SAMPLE,
+    TAR,
+    WARC,
+    ZIP,
+    sniff,
+    suffix_of,
+)
 from searchidx.articles.walking import Entry, examine, split_pattern, walk
 from searchidx.types import Failure, Source
 
@@ -27,7 +40,7 @@ MAX_ARTICLE_BYTES = 64 * 2**20
 """Largest file that holds one article; what is larger is a mistake, or many articles."""
 MAX_BOOK_BYTES = 512 * 2**20
 """The same for PDF, DOCX and EPUB, most of which is pictures that are never read."""
-_LARGEST = dict.fromkeys((PDF,), MAX_BOOK_BYTES) | dict.fromkeys(("application/jsonl", ZIP, TAR), inf)
+_LARGEST = dict.fromkeys((PDF, DOCX, EPUB), MAX_BOOK_BYTES) | dict.fromkeys(("application/jsonl", ZIP, TAR, WARC), inf)
 STDIN = "stdin"
 """Address and root of what comes from standard input."""
 _PIECE = 2**20
