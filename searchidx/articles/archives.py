@@ -75,6 +75,7 @@ class Budget:
     def __init__(self, source: Source, progress: Callable[[int], None]) -> None:
         self._uri = source.uri
         self._entries = MAX_ENTRIES
+        self._done = 0
         size = os.path.getsize(source.path) if source.path.exists() else 0
         self._bytes = max(MIN_UNPACKED, MAX_RATIO * size)
         self._progress = progress
@@ -90,12 +91,14 @@ class Budget:
         if self._entries < 0:
             raise Bomb(self._uri, f"more than {MAX_ENTRIES:,} files are in it: {_INSTEAD}")
 
-    def spend(self, count: int, done: int = 0) -> None:
-        """Unpack so many bytes more; ``done`` are the bytes read of the outermost archive, where that is known."""
+    def spend(self, count: int, source: Source, done: int) -> None:
+        """Unpack so many bytes more of an archive, of which ``done`` bytes have been read."""
         self._bytes -= count
         if self._bytes < 0:
             raise Bomb(self._uri, f"it unpacks to more than {MAX_RATIO} times its size, as bombs do: {_INSTEAD}")
-        self._progress(done)
+        if source.uri == self._uri:
+            self._done = done
+        self._progress(self._done)
 
 
 def zip_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
@@ -117,7 +120,7 @@ def zip_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
             linked = "link" if stat.S_ISLNK(info.external_attr >> 16) else ""
             item = _judge(source, place, info.filename, info.file_size, linked)
             if isinstance(item, Source):
-                item = _copy_zipped(archive, info, item, budget)
+                item = _copy_zipped(archive, info, source, item, budget)
             if isinstance(item, str):
                 left_out[item] += 1
             else:
@@ -159,13 +162,15 @@ def read_member(archive: zipfile.ZipFile, name: str, source: Source) -> bytes | 
     return archive.read(info)
 
 
-def _copy_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Source, budget: Budget) -> Source | Failure:
+def _copy_zipped(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Source, member: Source, budget: Budget
+) -> Source | Failure:
     if info.file_size > max(_SMALL, MAX_RATIO * info.compress_size):
         ratio = info.file_size // max(info.compress_size, 1)
         return Failure(member.uri, f"it unpacks to {ratio:,} times its size, as bombs do: {_INSTEAD}")
     try:
         with archive.open(info) as packed:
-            _copy(packed, member, budget, info.file_size)
+            _copy(packed, member, info.file_size, lambda count: budget.spend(count, source, info.header_offset))
     except (*_PACKED_ERRORS, ValueError, RuntimeError) as error:
         return Failure(member.uri, damaged(member, error).reason)
     return member
@@ -181,7 +186,7 @@ def tar_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
     left_out, met = Counter[str](), 0
     try:
         with open(source.path, "rb") as raw, decompressed(raw) as plain:
-            stream = cast(IO[bytes], _Counted(plain, raw, budget))
+            stream = cast(IO[bytes], _Counted(plain, raw, source, budget))
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 while (info := archive.next()) is not None:
                     archive.members.clear()  # type: ignore[attr-defined]  # else it remembers them all
@@ -191,7 +196,7 @@ def tar_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
                     special = "" if info.isreg() else "link" if info.issym() or info.islnk() else "device or pipe"
                     item = _judge(source, place, info.name, info.size, special)
                     if isinstance(item, Source) and (packed := archive.extractfile(info)):
-                        _copy(packed, item, None, info.size)
+                        _copy(packed, item, info.size)
                     if isinstance(item, str):
                         left_out[item] += 1
                     else:
@@ -206,21 +211,20 @@ def tar_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
 class _Counted:
     """A stream that is paid for as it is read."""
 
-    def __init__(self, plain: IO[bytes], raw: IO[bytes], budget: Budget) -> None:
-        self._plain, self._raw, self._budget = plain, raw, budget
+    def __init__(self, plain: IO[bytes], raw: IO[bytes], source: Source, budget: Budget) -> None:
+        self._plain, self._raw, self._source, self._budget = plain, raw, source, budget
 
     def read(self, size: int) -> bytes:
         piece = self._plain.read(size)
-        self._budget.spend(len(piece), self._raw.tell())
+        self._budget.spend(len(piece), self._source, self._raw.tell())
         return piece
 
 
-def _copy(packed: IO[bytes], member: Source, budget: Budget | None, size: int) -> None:
-    """Copy a member to its place; ``budget`` pays where nobody else does."""
+def _copy(packed: IO[bytes], member: Source, size: int, spend: Callable[[int], None] = lambda _: None) -> None:
+    """Copy a member to its place."""
     with open(member.path, "wb") as copy:
         while piece := packed.read(_PIECE):
-            if budget:
-                budget.spend(len(piece))
+            spend(len(piece))
             copy.write(piece)
             size -= len(piece)
     if size:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ def warc_pages(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
     with open(source.path, "rb") as file:
         try:
             for number, record in enumerate(ArchiveIterator(file), 1):
-                budget.spend(0, file.tell())
+                spend = partial(budget.spend, source=source, done=file.tell())
+                spend(0)
                 if _is_page(record):
                     met += 1
-                    yield _page(record, source, place, budget, number)
+                    yield _page(record, source, place, spend, number)
         except (OSError, MemoryError):
             raise
         except Exception as error:
@@ -56,11 +58,11 @@ def _is_page(record: Any) -> bool:
     return bool(_PAGE.match(record.http_headers.get_header("Content-Type") or ""))
 
 
-def _page(record: Any, source: Source, place: Path, budget: Budget, number: int) -> Part:
+def _page(record: Any, source: Source, place: Path, spend: Callable[[int], None], number: int) -> Part:
     address = (record.rec_headers.get_header("WARC-Target-URI") or "").strip("<> ")
     uri = address or f"{source.uri}#{number}"
     content = record.content_stream().read(MAX_ARTICLE_BYTES + 1)
-    budget.spend(len(content))
+    spend(len(content))
     if len(content) > MAX_ARTICLE_BYTES:
         return Part(Failure(uri, too_large(len(content))))
     record.raw_stream.read()

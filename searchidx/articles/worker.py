@@ -10,12 +10,16 @@ import os
 import resource
 import select
 import signal
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from searchidx.articles.isolation import CPU_SECONDS, IDLE_SECONDS, MAX_MEMBER, MEMORY
 from searchidx.types import Document, Failure, Source
+
+TICK_SECONDS = 0.1
+"""Between two signs of life."""
 
 
 def main() -> None:
@@ -34,19 +38,28 @@ def main() -> None:
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
 
+    last = 0.0
+
     def say(**answer: Any) -> None:
+        nonlocal last
+        last = time.monotonic()
         renew()
         _send(answers, answer)
+
+    def tick(**answer: Any) -> None:
+        """Say that it goes on, not too often."""
+        if time.monotonic() - last > TICK_SECONDS:
+            say(**answer)
 
     while line := _line():
         asked = json.loads(line)
         source = Source(**{**asked["source"], "path": Path(asked["source"]["path"])})
-        for part in containers.parts(source, Path(asked["folder"]), asked["start"], lambda done: say(done=done)):
+        for part in containers.parts(source, Path(asked["folder"]), asked["start"], lambda done: tick(done=done)):
             say(part=part.number, uri=part.item.uri)
             if isinstance(part.item, Failure):
                 say(Failure=asdict(part.item))
                 continue
-            for found in formats.read_here(part.item, lambda _: say()):
+            for found in formats.read_here(part.item, lambda _: tick()):
                 item = part.adapt(found) if isinstance(found, Document) else found
                 say(**{type(item).__name__: asdict(item)})
         say(end=True)
