@@ -220,3 +220,17 @@ def test_a_hit_and_a_context_cite_the_page_from_python_and_the_command_line(tmp_
     assert json.loads(capsys.readouterr().out)[0]["citation"]["pages"] == hit.citation.pages
     assert main(["search", "juniper", "-i", str(tmp_path / "index")]) == 0
     assert f" {hit.citation.pages}" in capsys.readouterr().out
+
+
+def test_a_process_that_ends_for_lack_of_work_just_then_is_replaced(tmp_path, monkeypatch):
+    isolation.close_workers()
+    monkeypatch.setattr(isolation, "_START", "input()")
+    ended = isolation._Worker()
+    monkeypatch.undo()
+    isolation._idle.append(ended)
+    assert one(read_file(tmp_path, "a.pdf", pdf(FISH))).text == FISH
+
+
+def test_no_temporary_folder_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(isolation.tempfile, "tempdir", str(tmp_path / "gone"))
+    assert reason(read_file(tmp_path, "a.pdf", pdf(FISH))) == "cannot be parsed: No such file or directory"

@@ -43,6 +43,10 @@ class _Died(Exception):
     """The process is gone; the message says why, as the end of a sentence."""
 
 
+class _Left(_Died):
+    """The process had waited too long for work, and ended just when there was some."""
+
+
 class _Worker:
     """A running process; ``waited`` is how long it has been waited for since the last part began."""
 
@@ -73,7 +77,7 @@ class _Worker:
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
-            raise _Died(self._why()) from None
+            raise self._death() from None
 
     def answer(self) -> dict[str, Any]:
         """The next answer.
@@ -106,15 +110,23 @@ class _Worker:
             raise _Died("parsing it takes too long")
         piece = os.read(self._process.stdout.fileno(), 2**20)
         if not piece:
-            raise _Died(self._why())
+            raise self._death()
         self._buffer += piece
         return seconds
 
-    def _why(self) -> str:
-        code = self._process.wait()
+    def _death(self) -> _Died:
+        """Why the process is gone; one that only closed its output is ended."""
+        from subprocess import TimeoutExpired
+
+        try:
+            code = self._process.wait(5)
+        except TimeoutExpired:
+            return _Died("it confused its parser")
         if code == -signal.SIGXCPU:
-            return f"parsing it takes more than {CPU_SECONDS} seconds of processor time"
-        return f"it crashed its parser ({signal.Signals(-code).name if code < 0 else f'exit status {code}'})"
+            return _Died(f"parsing it takes more than {CPU_SECONDS} seconds of processor time")
+        if code == 0:
+            return _Left()
+        return _Died(f"it crashed its parser ({signal.Signals(-code).name if code < 0 else f'exit status {code}'})")
 
 
 _idle: list[_Worker] = []
@@ -125,6 +137,13 @@ def read_isolated(source: Source, progress: Callable[[int], None]) -> Iterator[D
 
     Where the process dies, one Failure says so, and reading goes on with the next member of the archive.
     """
+    try:
+        yield from _read(source, progress)
+    except OSError as error:  # no process, or no temporary folder, to be had
+        yield Failure(source.uri, f"cannot be parsed: {error.strerror or error}")
+
+
+def _read(source: Source, progress: Callable[[int], None]) -> Iterator[Document | Failure]:
     start, uri = 0, source.uri
     with tempfile.TemporaryDirectory(prefix="searchidx-") as folder:
         for _ in range(MAX_DEATHS):
@@ -139,10 +158,15 @@ def read_isolated(source: Source, progress: Callable[[int], None]) -> Iterator[D
                     yield from _items(answer, progress)
                 finished = True
                 return
+            except _Left:
+                continue
             except _Died as death:
                 yield Failure(uri, f"{death}: {_REMEDY}")
             finally:
-                _idle.append(worker) if finished else worker.close()
+                if finished:
+                    _idle.append(worker)
+                else:
+                    worker.close()
             if at is None:
                 return
             start, uri = at + 1, source.uri
