@@ -246,12 +246,13 @@ class Ingest:
     def _finish(self, source: Source, content: str, failure: str) -> list[str]:
         """Note a source as read; returns the articles that are gone from it.
 
-        A file that holds one article stands for it, so what it held before is replaced. Lines missing from a JSONL file
-        are articles that are gone only for ``sync``, and only where every line could be read: ``add`` never loses one.
+        A file that holds one article stands for it, so what it held before is replaced. Lines missing from a JSONL
+        file, or files from an archive, are articles that are gone only for ``sync``, and only where every one could be
+        read: ``add`` never loses one.
         """
         if source.uri == sources.STDIN:  # read once, and not to be visited again
             return []
-        single = not source.media_type.endswith("jsonl")
+        single = source.media_type not in formats.MANY
         unseen = self._store.unseen(source.uri)
         replaced = unseen if not failure and (single or self._mirror) else []
         self._store.note_root(source.root)

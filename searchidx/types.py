@@ -38,7 +38,7 @@ class Source:
         uri: where it lies: an absolute path, or ``stdin``.
         root: what the user named and ``sync`` visits again: an absolute path or glob pattern.
         label: short path for people, relative to the folder that holds the root; the doc_id of an article without one.
-        media_type: ``text/plain``, ``text/markdown``, ``text/html`` or ``application/jsonl``.
+        media_type: of the file: ``text/plain``, ``application/pdf``... (see ``searchidx.articles.sniffing``).
         path: the file to read; for stdin a temporary copy.
 
     """
@@ -140,7 +140,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where exactly a hit stands: ``text[start:end]`` of document ``doc_id``, which a person finds at ``uri``."""
+    """Where exactly a hit stands: ``text[start:end]`` of document ``doc_id``, which a person finds at ``uri``.
+
+    ``pages`` are those of the passage, ``"3"`` or ``"3-4"``, where the document has pages.
+    """
 
     doc_id: str
     title: str
@@ -149,11 +152,18 @@ class Citation:
     uri: str
     start: int
     end: int
+    pages: str = ""
 
     def __str__(self) -> str:
         name = f"“{self.title}”" if self.title else self.doc_id
-        parts = [name, self.source, self.published[:10], self.uri, f"characters {self.start}-{self.end}"]
+        place = f"characters {self.start}-{self.end}"
+        parts = [name, self.source, self.published[:10], self.uri, _on_pages(self.pages), place]
         return ", ".join(part for part in parts if part)
+
+
+def _on_pages(pages: str) -> str:
+    """``page 3`` or ``pages 3-4``, as citations write it."""
+    return f"page{'s' if '-' in pages else ''} {pages}" if pages else ""
 
 
 @dataclass(frozen=True, slots=True)

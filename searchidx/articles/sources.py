@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +19,28 @@ import xxhash
 
 from searchidx.articles.decoding import is_binary
 from searchidx.articles.jsonl import is_compressed
-from searchidx.articles.sniffing import BINARY_SUFFIXES, MEDIA_TYPES, SAMPLE, sniff, suffix_of
+from searchidx.articles.sniffing import (
+    BINARY_SUFFIXES,
+    DOCX,
+    EPUB,
+    MEDIA_TYPES,
+    NOT_TEXT,
+    PDF,
+    SAMPLE,
+    TAR,
+    WARC,
+    ZIP,
+    sniff,
+    suffix_of,
+)
 from searchidx.articles.walking import Entry, examine, split_pattern, walk
 from searchidx.types import Failure, Source
 
 MAX_ARTICLE_BYTES = 64 * 2**20
 """Largest file that holds one article; what is larger is a mistake, or many articles."""
+MAX_BOOK_BYTES = 512 * 2**20
+"""The same for PDF, DOCX and EPUB, most of which is pictures that are never read."""
+_LARGEST = dict.fromkeys((PDF, DOCX, EPUB), MAX_BOOK_BYTES) | dict.fromkeys(("application/jsonl", ZIP, TAR, WARC), inf)
 STDIN = "stdin"
 """Address and root of what comes from standard input."""
 _PIECE = 2**20
@@ -96,11 +113,15 @@ def digest(source: Source) -> str:
     return state.hexdigest()
 
 
-def too_large(size: int) -> str:
+def largest(media_type: str) -> float:
+    """Bytes that a file of this type may have: no limit where it holds many articles."""
+    return _LARGEST.get(media_type, MAX_ARTICLE_BYTES)
+
+
+def too_large(size: int, limit: float = MAX_ARTICLE_BYTES) -> str:
     """Why a file of so many bytes is not read."""
-    limit = MAX_ARTICLE_BYTES >> 20
     advice = "split it, or write it as JSONL, one article a line"
-    return f"{size / 2**20:,.0f} MiB, where an article has {limit} MiB at most: {advice}"
+    return f"{size / 2**20:,.0f} MiB, where an article has {int(limit) >> 20} MiB at most: {advice}"
 
 
 def _folder(place: str, skipped: Counter[str]) -> Iterator[Source | Failure]:
@@ -166,10 +187,10 @@ def _judge(entry: Entry) -> tuple[str, str]:
     media_type = MEDIA_TYPES.get(suffix_of(entry.path)) or sniff(head)
     if media_type == "application/jsonl" and is_compressed(head):
         return media_type, ""
-    if is_binary(head):
+    if media_type not in NOT_TEXT and is_binary(head):
         return "", "binary"
-    if entry.size > MAX_ARTICLE_BYTES and media_type != "application/jsonl":
-        return "", too_large(entry.size)
+    if entry.size > (limit := largest(media_type)):
+        return "", too_large(entry.size, limit)
     return media_type, ""
 
 
