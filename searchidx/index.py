@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchidx.encoders import DEFAULT_ENCODER, load_encoder
-from searchidx.errors import EncoderMismatch, SearchIdxError, StorageError
+from searchidx.errors import BadFilter, EncoderMismatch, SearchIdxError, StorageError
 from searchidx.legs import Legs
 from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.filters import compile_filters
@@ -353,22 +353,39 @@ class Index:
             finally:
                 writer.close(fold=False)
 
-    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, *, mirror: bool) -> Ingest:
+    def _ingest(
+        self, writer: StoreWriter, progress: Callable[[Progress], None] | None, *, mirror: bool, allow_private: bool
+    ) -> Ingest:
         from searchidx.ingest import Ingest
 
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        return Ingest(writer, self.encoder, generation, max_tokens, mirror=mirror, progress=progress)
+        return Ingest(
+            writer,
+            self.encoder,
+            generation,
+            max_tokens,
+            mirror=mirror,
+            allow_private=allow_private,
+            progress=progress,
+        )
 
     def add(
         self,
         *sources: str | os.PathLike[str] | Document,
+        limit: int | None = None,
+        since: str = "",
+        allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
         """Add articles, or bring those up to date that changed; what is unchanged costs no encoding.
 
         Args:
-            sources: files, folders, glob patterns, ``-`` for standard input, or Documents.
+            sources: files, folders, glob patterns, web addresses of pages, feeds and sitemaps, ``-`` for standard
+                input, or Documents.
+            limit: only so many articles of a feed or sitemap, the newest; ``sync`` keeps to it.
+            since: only articles that a feed or sitemap does not date before this day; ``sync`` keeps to it.
+            allow_private: also fetch from machines that are not on the public internet.
             progress: called after each transaction: what it counts is acknowledged and survives a kill.
             wait: seconds to wait for another writer.
 
@@ -381,17 +398,22 @@ class Index:
         """
         with self._writing(wait) as writer:
             items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
-            report = self._ingest(writer, progress, mirror=False).add(items)
+            run = self._ingest(writer, progress, mirror=False, allow_private=allow_private)
+            report = run.add(items, limit=limit, since=_day(since))
             self._legs.catch_up(progress)
         return report
 
     def remove(self, *doc_ids: str, wait: float = 0.0) -> Report:
-        """Remove articles; ``sync`` does not bring them back, adding them again does. Unknown ids are in ``failed``."""
+        """Remove articles; ``sync`` does not bring them back, adding them again does. Unknown ids are in ``failed``.
+
+        The address of a feed or sitemap that was added is taken too: ``sync`` visits it no more, its articles stay.
+        """
         began = time.monotonic()
         with self._writing(wait) as writer:
-            known = writer.known(doc_ids)
+            known: dict[str, Any] = dict(writer.known(doc_ids))
             with writer.transaction():
                 removed = writer.remove(list(known))
+                known |= {doc_id: None for doc_id in doc_ids if doc_id not in known and writer.forget_root(doc_id)}
             self._legs.catch_up()
         missing = [Failure(doc_id, "no article has this id") for doc_id in doc_ids if doc_id not in known]
         return Report(removed=removed, seconds=time.monotonic() - began, failed=tuple(missing))
@@ -402,17 +424,20 @@ class Index:
         rebuild: bool = False,
         encoder: str | Encoder | None = None,
         language: str | None = None,
+        allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
         """Bring the index up to date with everything that was ever added to it.
 
-        Files that changed are read again, articles whose files are gone are removed, what failed is tried again.
+        Files that changed are read again, articles whose files are gone are removed, what failed is tried again. Pages
+        and feeds are fetched where they changed; an article that is gone from the web stays, and is told.
 
         Args:
             rebuild: also make both arrangements anew from the store, and encode passages again whose vector is damaged.
             encoder: also encode every passage with another encoder; the old vectors answer until the switch.
             language: also cut the words anew, in another language: a code such as ``de``.
+            allow_private: also fetch from machines that are not on the public internet.
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
@@ -427,7 +452,7 @@ class Index:
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()
-            report = self._ingest(writer, progress, mirror=True).sync()
+            report = self._ingest(writer, progress, mirror=True, allow_private=allow_private).sync()
             self._legs.catch_up(progress)
         return report
 
@@ -439,3 +464,13 @@ class Index:
             reencode(writer, loaded, progress or (lambda _: None))
             self._legs.forget_dense()
         self._encoder = loaded
+
+
+def _day(since: str) -> str:
+    """A date to compare with those of a feed."""
+    from searchidx.articles.dates import parse_date
+
+    day = parse_date(since)
+    if since and not day:
+        raise BadFilter(f"{since!r} is no date: write it as 2018, 2018-05 or 2018-05-03")
+    return day

@@ -16,16 +16,19 @@ import typer
 from searchidx.cli import tables, terminal
 from searchidx.cli.arguments import (
     STORE,
+    AllowPrivate,
     AsJson,
     DemoIndex,
     Device,
     DocIds,
     EncoderName,
+    FeedLimit,
     IndexName,
     Language,
     MaxTokens,
     Quiet,
     Rebuild,
+    Since,
     Sources,
     Wait,
     locate,
@@ -51,19 +54,22 @@ def add(
     device: Device = None,
     max_tokens: MaxTokens = None,
     language: Language = None,
+    limit: FeedLimit = None,
+    since: Since = "",
+    allow_private: AllowPrivate = False,
     wait: Wait = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Add articles, or bring up to date those that changed.
 
-    Makes the index where there is none; what is unchanged costs nothing.
+    Makes the index where there is none; what is unchanged costs nothing. Pages, feeds and sitemaps are fetched.
 
     Example: searchidx add articles/ notes.md -i news
     """
     made = _opened_or_made(index, sources, encoder, device, max_tokens, language)
     with watching(quiet=quiet) as watch, made as target:
-        report = target.add(*sources, progress=watch, wait=wait)
+        report = target.add(*sources, limit=limit, since=since, allow_private=allow_private, progress=watch, wait=wait)
     _finish(report, index, as_json=as_json, quiet=quiet)
 
 
@@ -101,8 +107,9 @@ def _opened_or_made(
 def _expect_one(names: Sequence[str]) -> None:
     """Make no index where nothing can be read: a name is mistyped, a folder is empty."""
     from searchidx.articles import sources
+    from searchidx.articles.addresses import is_address
 
-    if "-" in names:
+    if "-" in names or any(map(is_address, names)):
         return
     reason = "nothing in it can be read"
     for found in chain.from_iterable(sources.find(name, Counter()) for name in names):
@@ -151,18 +158,27 @@ def sync(
     encoder: EncoderName = None,
     device: Device = None,
     language: Language = None,
+    allow_private: AllowPrivate = False,
     wait: Wait = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring the index up to date with everything added to it.
 
-    Files that changed are read again, articles whose files are gone are removed, what failed is tried again.
+    Files that changed are read again, articles whose files are gone are removed, what failed is tried again. Pages and
+    feeds are fetched where they changed.
 
     Example: searchidx sync -i news
     """
     with watching(quiet=quiet) as watch, opened(index, device=device) as target:
-        report = target.sync(rebuild=rebuild, encoder=encoder, language=language, progress=watch, wait=wait)
+        report = target.sync(
+            rebuild=rebuild,
+            encoder=encoder,
+            language=language,
+            allow_private=allow_private,
+            progress=watch,
+            wait=wait,
+        )
     _finish(report, index, as_json=as_json, quiet=quiet)
 
 
