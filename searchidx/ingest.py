@@ -176,7 +176,8 @@ class Ingest:
             self._batch.sources += [(source, content, "")] if source.web else []  # for its new validators
             return
         first_failure, failures = "", 0
-        for item in formats.read(source, lambda done: self._bytes.update(done=start + done - self._bytes["done"])):
+        found = replace(source, uri=source.web.address) if source.web else source  # after redirects
+        for item in formats.read(found, lambda done: self._bytes.update(done=start + done - self._bytes["done"])):
             failure = item if isinstance(item, Failure) else self._offer(web.complete(item, source), source.uri)
             if failure:
                 first_failure, failures = first_failure or failure.reason, failures + 1

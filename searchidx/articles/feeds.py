@@ -88,10 +88,15 @@ def read_feed(body: bytes, uri: str) -> Iterator[Listed]:
     except Exception as error:  # its parser meets whatever a server sends
         raise ExtractError(uri, f"the feed cannot be read: {error}"[:200]) from None
     for entry in entries:
-        link = _line(entry.get("link"))
-        if link:
+        if link := _page_of(entry):
             changed, published = (parse_date(_line(entry.get(key))) for key in ("updated", "published"))
             yield Listed(link, changed or published, published, _line(entry.get("title")), _line(entry.get("author")))
+
+
+def _page_of(entry: dict[str, Any]) -> str:
+    """The link to the article itself, and not to the entry or to a sound file."""
+    links = (_line(link.get("href")) for link in entry.get("links", ()) if link.get("rel") in (None, "", "alternate"))
+    return next(filter(None, links), _line(entry.get("link")))
 
 
 def read_sitemap(body: bytes, uri: str) -> Iterator[Listed]:

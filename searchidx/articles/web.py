@@ -82,7 +82,10 @@ class Web:
             return
         before, failed = sum(skipped.values()), False
         entries = self._feed(found) if kind == FEED else self._sitemap(found, since, skipped)
-        for item in self._chosen(entries, skipped, limit, since):
+        chosen = self._chosen(entries, skipped, limit, since)
+        if not chosen and sum(skipped.values()) == before:
+            chosen = [Failure(root, f"this {kind} lists no article")]
+        for item in chosen:
             for met in [item] if isinstance(item, Failure) else self._listed(item, root, skipped):
                 failed = failed or isinstance(met, Failure)
                 yield met
