@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchidx.encoders import DEFAULT_ENCODER, load_encoder
-from searchidx.errors import BadFilter, EncoderMismatch, SearchIdxError, StorageError
+from searchidx.errors import EncoderMismatch, SearchIdxError, StorageError
 from searchidx.legs import Legs
 from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.filters import compile_filters
@@ -353,21 +353,11 @@ class Index:
             finally:
                 writer.close(fold=False)
 
-    def _ingest(
-        self, writer: StoreWriter, progress: Callable[[Progress], None] | None, *, mirror: bool, allow_private: bool
-    ) -> Ingest:
+    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, **options: bool) -> Ingest:
         from searchidx.ingest import Ingest
 
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        return Ingest(
-            writer,
-            self.encoder,
-            generation,
-            max_tokens,
-            mirror=mirror,
-            allow_private=allow_private,
-            progress=progress,
-        )
+        return Ingest(writer, self.encoder, generation, max_tokens, progress=progress, **options)
 
     def add(
         self,
@@ -393,13 +383,14 @@ class Index:
             The report; sources that could not be read are listed there with the reason and stop nothing else.
 
         Raises:
+            BadFilter: ``since`` is no date.
             IndexLocked: another process is writing.
             StorageError: the disk is full or the folder cannot be written; what was acknowledged stays.
         """
         with self._writing(wait) as writer:
             items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
             run = self._ingest(writer, progress, mirror=False, allow_private=allow_private)
-            report = run.add(items, limit=limit, since=_day(since))
+            report = run.add(items, limit=limit, since=since)
             self._legs.catch_up(progress)
         return report
 
@@ -464,13 +455,3 @@ class Index:
             reencode(writer, loaded, progress or (lambda _: None))
             self._legs.forget_dense()
         self._encoder = loaded
-
-
-def _day(since: str) -> str:
-    """A date to compare with those of a feed."""
-    from searchidx.articles.dates import parse_date
-
-    day = parse_date(since)
-    if since and not day:
-        raise BadFilter(f"{since!r} is no date: write it as 2018, 2018-05 or 2018-05-03")
-    return day

@@ -17,6 +17,7 @@ from typing import Any
 
 from searchidx.articles import chunking, feeds, formats, sources, web
 from searchidx.articles.addresses import is_address
+from searchidx.articles.dates import require_date
 from searchidx.articles.fetching import Fetcher
 from searchidx.errors import ExtractError
 from searchidx.storage.analysis import UNKNOWN
@@ -109,6 +110,7 @@ class Ingest:
 
     def add(self, items: Iterable[str | Path | Document], *, limit: int | None = None, since: str = "") -> Report:
         """Read everything that ``items`` name and store what is new; ``limit`` and ``since`` are for feeds."""
+        since = since and require_date(since)
         for item in items:
             if isinstance(item, Document):
                 self._failed += filter(None, [self._offer(item, "")])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import typer
 
 from searchidx.cli import tables, terminal
 from searchidx.cli.arguments import (
+    HOME,
     STORE,
     AllowPrivate,
     AsJson,
@@ -67,9 +69,12 @@ def add(
 
     Example: searchidx add articles/ notes.md -i news
     """
+    fresh = not (locate(index) / STORE).is_file()
     made = _opened_or_made(index, sources, encoder, device, max_tokens, language)
     with watching(quiet=quiet) as watch, made as target:
         report = target.add(*sources, limit=limit, since=since, allow_private=allow_private, progress=watch, wait=wait)
+    if fresh:
+        _unmake_empty(report, index, sources)
     _finish(report, index, as_json=as_json, quiet=quiet)
 
 
@@ -117,6 +122,20 @@ def _expect_one(names: Sequence[str]) -> None:
             return
         reason = found.reason
     raise FetchError(names[-1], f"{reason} (no index was made)")
+
+
+def _unmake_empty(report: Report, index: str, names: Sequence[str]) -> None:
+    """Take away an index that was made for addresses, which cannot be looked at before, and got nothing from them."""
+    from searchidx.articles.addresses import is_address
+
+    if report.added or not report.failed or not all(map(is_address, names)):
+        return
+    folder = locate(index)
+    shutil.rmtree(folder)
+    if folder.parent == HOME:
+        with suppress(OSError):  # where there are others
+            HOME.rmdir()
+    raise FetchError(report.failed[-1].uri, f"{report.failed[-1].reason} (no index was made)")
 
 
 def _finish(report: Report, index: str, *, as_json: bool, quiet: bool) -> None:
