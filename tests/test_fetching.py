@@ -62,6 +62,14 @@ def test_redirects_are_followed(site, fetcher, status):
     assert fetcher.get(f"{site.url}/a").address == f"{site.url}/c"
 
 
+def test_a_redirect_may_be_written_in_utf_8(site, fetcher):
+    def answer(request):
+        request.wfile.write("HTTP/1.1 302 Found\r\nLocation: /käse\r\nContent-Length: 0\r\n\r\n".encode())
+
+    site.routes |= {"/a": answer, "/k%C3%A4se": PAGE}
+    assert fetcher.get(f"{site.url}/a").address == f"{site.url}/k%C3%A4se"
+
+
 def test_redirects_end(site, fetcher):
     site.routes |= {"/a": (302, {"Location": "/b"}, b""), "/b": (302, {"Location": "/a"}, b"")}
     with pytest.raises(FetchError, match="in a circle"):

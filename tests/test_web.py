@@ -169,6 +169,27 @@ def test_a_password_in_an_address_is_nowhere(site, index):
     assert site.asked == []
 
 
+def test_a_redirect_to_a_session_and_a_canonical_link_back_give_the_canonical_address(site, index):
+    session = page("A", head=f'<link rel="canonical" href="{site.url}/story">')
+    site.routes |= {"/story": (302, {"Location": "/story?session=7"}, b""), "/story?session=7": session}
+    add(index, f"{site.url}/story")
+    assert ids(index) == {f"{site.url}/story"}
+
+
+@pytest.mark.parametrize("etag", ['"x' + "y" * 5000 + '"', '"\x01"', '"ü"'])
+def test_a_validator_that_cannot_be_sent_is_not_kept(site, index, etag):
+    def answer(request):
+        body = page("A")
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nETag: {etag}\r\nContent-Length: {len(body)}\r\n\r\n"
+        request.wfile.write(head.encode("latin-1") + body)
+
+    site.routes["/a"] = answer
+    assert add(index, f"{site.url}/a").added == 1
+    report = sync(index)
+    assert (report.unchanged, report.failed) == (1, ())
+    assert "If-None-Match" not in site.asked[-1][1]
+
+
 # again
 
 

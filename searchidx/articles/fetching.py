@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from searchidx.articles import addresses
 from searchidx.articles.addresses import Address, Resolver
@@ -147,6 +148,8 @@ class Fetcher:
 
 def _onward(target: Address, location: str, met: set[str]) -> Address:
     """Where a redirect leads."""
+    with suppress(UnicodeError):  # headers are read as Latin-1, and what is beyond ASCII in them is UTF-8
+        location = location.encode("latin-1").decode()
     following = addresses.parse(location, str(target))
     if str(following) in met:
         raise FetchError(str(target), "it redirects in a circle")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,8 @@ MAX_SITEMAPS = 200
 _PAGES = {"text/html", "application/xhtml+xml"}
 _OPEN = {"", "text/plain", "application/json", "application/octet-stream", "binary/octet-stream"}
 """Types that say little: the name and the first bytes of the body decide."""
+
+_VALIDATOR = re.compile(r"[\x20-\x7e]{0,200}")
 
 Recall = Callable[[str], Fetched | None]
 """What was kept of an address that was read before and need not be read again while it is the same."""
@@ -80,17 +83,17 @@ class Web:
         if not kind:
             yield from self._article(found, Fetched(found.address), root, root)
             return
-        before, failed = sum(skipped.values()), False
+        before, failed = _left_out(skipped), False
         entries = self._feed(found) if kind == FEED else self._sitemap(found, since, skipped)
         chosen = self._chosen(entries, skipped, limit, since)
-        if not chosen and sum(skipped.values()) == before:
+        if not chosen and _left_out(skipped) == before:
             chosen = [Failure(root, f"this {kind} lists no article")]
         for item in chosen:
             for met in [item] if isinstance(item, Failure) else self._listed(item, root, skipped):
                 failed = failed or isinstance(met, Failure)
                 yield met
         # where something was left out, an unchanged feed would hide it the next time
-        whole = not failed and sum(skipped.values()) == before
+        whole = not failed and _left_out(skipped) == before
         known = _fetched(found) if whole and kind == FEED else Fetched(found.address)
         with _on_disk(found.body) as path:
             yield Source(root, root, root, FEED, path, known)
@@ -99,9 +102,9 @@ class Web:
 
     def _feed(self, response: Response) -> Iterator[Listed | Failure]:
         try:
-            yield from (
-                _absolute(entry, response.address) for entry in feeds.read_feed(response.body, response.address)
-            )
+            for number, entry in enumerate(feeds.read_feed(response.body, response.address)):
+                # what is beyond the bound is only counted
+                yield _absolute(entry, response.address) if number < feeds.MAX_ENTRIES else entry
         except SourceError as error:
             yield Failure(response.address, error.reason)
 
@@ -259,8 +262,15 @@ def _leads_home(asked: str, found: str) -> bool:
     return addresses.parse(found).target == "/" and addresses.parse(asked).target != "/"
 
 
+def _left_out(skipped: Counter[str]) -> int:
+    """How much of what was met was not read at all."""
+    return sum(count for reason, count in skipped.items() if reason != "repeated")
+
+
 def _fetched(found: Response) -> Fetched:
-    return Fetched(found.address, found.headers.get("etag", ""), found.headers.get("last-modified", ""))
+    """What to send the next time: validators that are fit to be sent."""
+    etag, modified = (found.headers.get(name, "") for name in ("etag", "last-modified"))
+    return Fetched(found.address, *(value if _VALIDATOR.fullmatch(value) else "" for value in (etag, modified)))
 
 
 def _media_type(found: Response, uri: str) -> str:
