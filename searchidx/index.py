@@ -358,22 +358,29 @@ class Index:
             finally:
                 writer.close(fold=False)
 
-    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, *, mirror: bool) -> Ingest:
+    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, **options: bool) -> Ingest:
         from searchidx.ingest import Ingest
 
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        return Ingest(writer, self.encoder, generation, max_tokens, mirror=mirror, progress=progress)
+        return Ingest(writer, self.encoder, generation, max_tokens, progress=progress, **options)
 
     def add(
         self,
         *sources: str | os.PathLike[str] | Document,
+        limit: int | None = None,
+        since: str = "",
+        allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
         """Add articles, or bring those up to date that changed; what is unchanged costs no encoding.
 
         Args:
-            sources: files, folders, glob patterns, ``-`` for standard input, or Documents.
+            sources: files, folders, glob patterns, web addresses of pages, feeds and sitemaps, ``-`` for standard
+                input, or Documents.
+            limit: only so many articles of a feed or sitemap, the newest; ``sync`` keeps to it.
+            since: only articles that a feed or sitemap does not date before this day; ``sync`` keeps to it.
+            allow_private: also fetch from machines that are not on the public internet.
             progress: called after each transaction: what it counts is acknowledged and survives a kill.
             wait: seconds to wait for another writer.
 
@@ -381,22 +388,28 @@ class Index:
             The report; sources that could not be read are listed there with the reason and stop nothing else.
 
         Raises:
+            BadFilter: ``since`` is no date.
             IndexLocked: another process is writing.
             StorageError: the disk is full or the folder cannot be written; what was acknowledged stays.
         """
         with self._writing(wait) as writer:
             items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
-            report = self._ingest(writer, progress, mirror=False).add(items)
+            run = self._ingest(writer, progress, mirror=False, allow_private=allow_private)
+            report = run.add(items, limit=limit, since=since)
             self._legs.catch_up(progress)
         return report
 
     def remove(self, *doc_ids: str, wait: float = 0.0) -> Report:
-        """Remove articles; ``sync`` does not bring them back, adding them again does. Unknown ids are in ``failed``."""
+        """Remove articles; ``sync`` does not bring them back, adding them again does. Unknown ids are in ``failed``.
+
+        The address of a feed or sitemap that was added is taken too: ``sync`` visits it no more, its articles stay.
+        """
         began = time.monotonic()
         with self._writing(wait) as writer:
-            known = writer.known(doc_ids)
+            known: dict[str, Any] = dict(writer.known(doc_ids))
             with writer.transaction():
                 removed = writer.remove(list(known))
+                known |= {doc_id: None for doc_id in doc_ids if doc_id not in known and writer.forget_root(doc_id)}
             self._legs.catch_up()
         missing = [Failure(doc_id, "no article has this id") for doc_id in doc_ids if doc_id not in known]
         return Report(removed=removed, seconds=time.monotonic() - began, failed=tuple(missing))
@@ -408,18 +421,21 @@ class Index:
         encoder: str | Encoder | None = None,
         language: str | None = None,
         furniture: Furniture | None = None,
+        allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
         """Bring the index up to date with everything that was ever added to it.
 
-        Files that changed are read again, articles whose files are gone are removed, what failed is tried again.
+        Files that changed are read again, articles whose files are gone are removed, what failed is tried again. Pages
+        and feeds are fetched where they changed; an article that is gone from the web stays, and is told.
 
         Args:
             rebuild: also make both arrangements anew from the store, and encode passages again whose vector is damaged.
             encoder: also encode every passage with another encoder; the old vectors answer until the switch.
             language: also cut the words anew, in another language: a code such as ``de``.
             furniture: also read every file again, from now on to ``drop`` or ``keep`` the furniture of scraped texts.
+            allow_private: also fetch from machines that are not on the public internet.
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
@@ -438,7 +454,7 @@ class Index:
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()
-            report = self._ingest(writer, progress, mirror=True).sync()
+            report = self._ingest(writer, progress, mirror=True, allow_private=allow_private).sync()
             self._legs.catch_up(progress)
         return report
 

@@ -31,15 +31,40 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a server, and the feed that led to it, said of a web address.
+
+    Attributes:
+        address: where it was found in the end, after redirects.
+        etag: validator for the next time, as the server sent it; ``""`` where it sent none.
+        modified: its Last-Modified, as sent.
+        stamp: when it changed last, by the feed that lists it.
+        title: by the feed, for a page that does not say; so are ``published`` and ``author``.
+        published: ISO 8601.
+        author: as printed.
+
+    """
+
+    address: str
+    etag: str = ""
+    modified: str = ""
+    stamp: str = ""
+    title: str = ""
+    published: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """An address with articles behind it.
 
     Attributes:
-        uri: where it lies: an absolute path, or ``stdin``.
-        root: what the user named and ``sync`` visits again: an absolute path or glob pattern.
+        uri: where it lies: an absolute path, a web address, or ``stdin``.
+        root: what the user named and ``sync`` visits again: an absolute path, a glob pattern, or a web address.
         label: short path for people, relative to the folder that holds the root; the doc_id of an article without one.
         media_type: of the file: ``text/plain``, ``application/pdf``... (see ``searchidx.articles.sniffing``).
-        path: the file to read; for stdin a temporary copy.
+        path: the file to read; for stdin and the web a temporary copy.
+        web: of a web address, what is known beyond its body.
 
     """
 
@@ -48,6 +73,7 @@ class Source:
     label: str
     media_type: str
     path: Path
+    web: Fetched | None = None
 
 
 @dataclass(frozen=True, slots=True)

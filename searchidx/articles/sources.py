@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from typing import BinaryIO
 
 import xxhash
 
+from searchidx.articles import addresses
 from searchidx.articles.decoding import is_binary
 from searchidx.articles.jsonl import is_compressed
 from searchidx.articles.sniffing import (
@@ -34,6 +34,7 @@ from searchidx.articles.sniffing import (
     suffix_of,
 )
 from searchidx.articles.walking import Entry, examine, split_pattern, walk
+from searchidx.errors import FetchError
 from searchidx.types import Failure, Source
 
 MAX_ARTICLE_BYTES = 64 * 2**20
@@ -50,7 +51,6 @@ _SENTENCES = {
     "empty": "it is empty",
     "binary": "a binary file, not text: export it as text, Markdown or HTML",
 }
-_WEB = re.compile(r"https?://", re.IGNORECASE)
 
 
 def find(spec: str, skipped: Counter[str], *, stdin: BinaryIO | None = None) -> Iterator[Source | Failure]:
@@ -66,8 +66,8 @@ def find(spec: str, skipped: Counter[str], *, stdin: BinaryIO | None = None) -> 
     place = os.path.abspath(spec)
     if spec == "-":
         yield from _standard_input(stdin or getattr(sys.stdin, "buffer", None))
-    elif _WEB.match(spec):
-        yield Failure(spec, "web addresses are not fetched by this version: save the page and add the file")
+    elif addresses.is_address(spec):
+        yield Failure(spec, "web addresses are fetched by searchidx add and sync only")
     elif not spec.strip() or "\0" in spec:
         yield Failure(spec, "not a path: name a file, a folder, a pattern, or - for standard input")
     elif _text(place) != place:
@@ -81,7 +81,12 @@ def find(spec: str, skipped: Counter[str], *, stdin: BinaryIO | None = None) -> 
 
 
 def root(spec: str) -> str:
-    """The address that ``sync`` visits again: an absolute path or pattern, or ``stdin``."""
+    """The address that ``sync`` visits again: an absolute path or pattern, a web address, or ``stdin``."""
+    if addresses.is_address(spec):
+        try:
+            return str(addresses.parse(spec))
+        except FetchError as error:
+            return error.uri
     return STDIN if spec == "-" else _text(os.path.abspath(spec))
 
 
@@ -93,7 +98,7 @@ def exists(root: str) -> bool:
 
 def size(spec: str) -> int:
     """Bytes of the files that ``find`` would name, without opening them; 0 where it cannot be known."""
-    if spec == "-" or _WEB.match(spec) or "\0" in spec:
+    if spec == "-" or addresses.is_address(spec) or "\0" in spec:
         return 0
     place = os.path.abspath(spec)
     entries = [examine(place)] if os.path.isfile(place) else walk(place)
