@@ -54,7 +54,7 @@ def test_an_article_without_furniture_stays_as_it_is():
         "She covers her eyes.\n\n“Follow us,” he said, and they followed.",
         "The terms of the sale were not disclosed.",
         "An agreement with the divers can be reached by the middle of the month, both sides said on Tuesday evening.",
-        "Tags\n\nred\n\nblue\n\nThe engineer hung one of these on every pile that he had looked at, so that none is missed.",
+        "Tags\n\nred\n\nblue\n\nThe engineer hung one of these on every pile that he looked at, and missed none.",
         "He read more: three books a week, then four, and in the end he wrote one himself.",
         "It came an hour ago, she said, and yesterday, and the day before that.",
         "More than forty boats were moored there when the storm came, and none of them was lost.",
