@@ -17,7 +17,7 @@ from searchidx.legs import Legs
 from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
-from searchidx.storage.analysis import UNKNOWN, analysis, check_language
+from searchidx.storage.analysis import UNKNOWN, check_language
 from searchidx.storage.lock import writer_lock
 from searchidx.storage.store import FILE, Store, check_furniture
 from searchidx.storage.writer import StoreWriter, describe, make_store
@@ -313,30 +313,12 @@ class Index:
 
     def status(self, *, check: bool = False) -> dict[str, Any]:
         """What the index holds and how its parts are; ``check`` reads everything and adds ``problems``."""
-        from searchidx.storage.check import find_problems
-        from searchidx.storage.schema import FORMAT
+        from searchidx.storage.check import describe, find_problems
 
         self._asked("hybrid")
-        dense, lexical = self._legs.dense, self._legs.lexical
-        status: dict[str, Any] = {
-            "path": str(self.folder),
-            "format": FORMAT,
-            "created": self._store.setting("created"),
-            **self._store.counts(),
-            "encoder": self._store.setting("encoder"),
-            "max_tokens": self._store.setting("max_tokens"),
-            "language": self._store.setting("language") or analysis().language,
-            "furniture": self._store.furniture(),
-            "position": self._store.position(),
-            "dense": dense.status(),
-            "lexical": lexical.status(),
-            "bytes": sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
-            "roots": self._store.roots(),
-            "failures": [{"uri": failure.uri, "reason": failure.reason} for failure in self._store.failures()],
-        }
-        if check:
-            status["problems"] = find_problems(self._store, dense, lexical)
-        return status
+        parts = self._store, self._legs.dense, self._legs.lexical
+        problems = {"problems": find_problems(*parts)} if check else {}
+        return {**describe(*parts), **problems}
 
     def _asked(self, mode: Mode) -> dict[str, PassageIndex]:
         """The arrangements that a mode asks, caught up with the store."""

@@ -18,7 +18,7 @@ from searchidx.articles.decoding import is_binary, marked_encoding
 from searchidx.articles.exchange import MAX_BYTES, Response
 from searchidx.articles.feeds import FEED, SITEMAP, Listed
 from searchidx.articles.fetching import Fetcher
-from searchidx.articles.sniffing import MEDIA_TYPES, SAMPLE, sniff, suffix_of
+from searchidx.articles.sniffing import MEDIA_TYPES, NOT_TEXT, SAMPLE, sniff, suffix_of
 from searchidx.errors import FetchError, SourceError, Unreachable
 from searchidx.types import Document, Failure, Fetched, Source
 
@@ -197,7 +197,7 @@ class Web:
             yield Failure(uri, error.reason)
             return
         web = replace(_fetched(found), stamp=hints.stamp, title=hints.title, published=hints.published)
-        with _on_disk(_recoded(found)) as path:
+        with _on_disk(found.body if media_type in NOT_TEXT else _recoded(found)) as path:
             yield Source(uri, root, found.address, media_type, path, replace(web, author=hints.author))
 
 
