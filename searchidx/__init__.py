@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         SearchIdxError,
         SourceError,
         StorageError,
+        Unreachable,
     )
     from searchidx.evaluation import evaluate
     from searchidx.index import Index
@@ -64,6 +65,7 @@ __all__ = [
     "SearchIdxError",
     "SourceError",
     "StorageError",
+    "Unreachable",
     "evaluate",
     "load_encoder",
 ]

@@ -13,6 +13,7 @@
       BadMeasure           a measure of effectiveness that is not known
       BadCollection        queries, judgements or a run that cannot be read
       FetchError           a source that cannot be opened        (uri, reason)
+        Unreachable        and that may be opened later
       ExtractError         a source that holds no article        (uri, reason)
       MissingExtra         an optional dependency is not installed
       StorageError         the disk is full, or a file cannot be written
@@ -99,6 +100,10 @@ class SourceError(SearchIdxError):
 
 class FetchError(SourceError):
     """The source could not be opened or read."""
+
+
+class Unreachable(FetchError):
+    """The source cannot be opened now, and may be later: ``sync`` tries it again."""
 
 
 class ExtractError(SourceError):

@@ -17,11 +17,11 @@ from searchidx.legs import Legs
 from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
-from searchidx.storage.analysis import UNKNOWN, analysis, check_language
+from searchidx.storage.analysis import UNKNOWN, check_language
 from searchidx.storage.lock import writer_lock
-from searchidx.storage.store import FILE, Store
+from searchidx.storage.store import FILE, Store, check_furniture
 from searchidx.storage.writer import StoreWriter, describe, make_store
-from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Report, Where
+from searchidx.types import Context, Document, Encoder, Failure, Furniture, Hit, Mode, PassageIndex, Report, Where
 
 if TYPE_CHECKING:
     from searchidx.ingest import Ingest, Progress
@@ -63,6 +63,7 @@ class Index:
         device: str | None = None,
         max_tokens: int | None = None,
         language: str = UNKNOWN,
+        furniture: Furniture = "drop",
     ) -> Index:
         """Make an empty index.
 
@@ -72,9 +73,11 @@ class Index:
             device: for transformer encoders: ``cpu``, ``cuda`` or None to choose.
             max_tokens: longest passage in the encoder's tokens, title and headings included.
             language: whose words are stemmed, a code such as ``de``; ``auto`` takes that of the first articles.
+            furniture: ``drop`` takes lists of other stories, bios, prompts and notices out of plain text files
+                (``searchidx.articles.boilerplate``), ``keep`` leaves every text as it is.
 
         Raises:
-            ValueError: ``language`` is no code of two letters.
+            ValueError: ``language`` is no code of two letters, or ``furniture`` neither ``drop`` nor ``keep``.
             StorageError: there is something at ``path`` already, or it cannot be written.
             EncoderNotFound, MissingExtra: the encoder cannot be loaded.
         """
@@ -93,6 +96,7 @@ class Index:
             "encoder": describe(loaded),
             "max_tokens": budget,
             "language": check_language(language),
+            "furniture": check_furniture(furniture),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         make_store(folder, settings)
@@ -309,29 +313,12 @@ class Index:
 
     def status(self, *, check: bool = False) -> dict[str, Any]:
         """What the index holds and how its parts are; ``check`` reads everything and adds ``problems``."""
-        from searchidx.storage.check import find_problems
-        from searchidx.storage.schema import FORMAT
+        from searchidx.storage.check import describe, find_problems
 
         self._asked("hybrid")
-        dense, lexical = self._legs.dense, self._legs.lexical
-        status: dict[str, Any] = {
-            "path": str(self.folder),
-            "format": FORMAT,
-            "created": self._store.setting("created"),
-            **self._store.counts(),
-            "encoder": self._store.setting("encoder"),
-            "max_tokens": self._store.setting("max_tokens"),
-            "language": self._store.setting("language") or analysis().language,
-            "position": self._store.position(),
-            "dense": dense.status(),
-            "lexical": lexical.status(),
-            "bytes": sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
-            "roots": self._store.roots(),
-            "failures": [{"uri": failure.uri, "reason": failure.reason} for failure in self._store.failures()],
-        }
-        if check:
-            status["problems"] = find_problems(self._store, dense, lexical)
-        return status
+        parts = self._store, self._legs.dense, self._legs.lexical
+        problems = {"problems": find_problems(*parts)} if check else {}
+        return {**describe(*parts), **problems}
 
     def _asked(self, mode: Mode) -> dict[str, PassageIndex]:
         """The arrangements that a mode asks, caught up with the store."""
@@ -353,22 +340,29 @@ class Index:
             finally:
                 writer.close(fold=False)
 
-    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, *, mirror: bool) -> Ingest:
+    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, **options: bool) -> Ingest:
         from searchidx.ingest import Ingest
 
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        return Ingest(writer, self.encoder, generation, max_tokens, mirror=mirror, progress=progress)
+        return Ingest(writer, self.encoder, generation, max_tokens, progress=progress, **options)
 
     def add(
         self,
         *sources: str | os.PathLike[str] | Document,
+        limit: int | None = None,
+        since: str = "",
+        allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
         """Add articles, or bring those up to date that changed; what is unchanged costs no encoding.
 
         Args:
-            sources: files, folders, glob patterns, ``-`` for standard input, or Documents.
+            sources: files, folders, glob patterns, web addresses of pages, feeds and sitemaps, ``-`` for standard
+                input, or Documents.
+            limit: only so many articles of a feed or sitemap, the newest; ``sync`` keeps to it.
+            since: only articles that a feed or sitemap does not date before this day; ``sync`` keeps to it.
+            allow_private: also fetch from machines that are not on the public internet.
             progress: called after each transaction: what it counts is acknowledged and survives a kill.
             wait: seconds to wait for another writer.
 
@@ -376,22 +370,28 @@ class Index:
             The report; sources that could not be read are listed there with the reason and stop nothing else.
 
         Raises:
+            BadFilter: ``since`` is no date.
             IndexLocked: another process is writing.
             StorageError: the disk is full or the folder cannot be written; what was acknowledged stays.
         """
         with self._writing(wait) as writer:
             items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
-            report = self._ingest(writer, progress, mirror=False).add(items)
+            run = self._ingest(writer, progress, mirror=False, allow_private=allow_private)
+            report = run.add(items, limit=limit, since=since)
             self._legs.catch_up(progress)
         return report
 
     def remove(self, *doc_ids: str, wait: float = 0.0) -> Report:
-        """Remove articles; ``sync`` does not bring them back, adding them again does. Unknown ids are in ``failed``."""
+        """Remove articles; ``sync`` does not bring them back, adding them again does. Unknown ids are in ``failed``.
+
+        The address of a feed or sitemap that was added is taken too: ``sync`` visits it no more, its articles stay.
+        """
         began = time.monotonic()
         with self._writing(wait) as writer:
-            known = writer.known(doc_ids)
+            known: dict[str, Any] = dict(writer.known(doc_ids))
             with writer.transaction():
                 removed = writer.remove(list(known))
+                known |= {doc_id: None for doc_id in doc_ids if doc_id not in known and writer.forget_root(doc_id)}
             self._legs.catch_up()
         missing = [Failure(doc_id, "no article has this id") for doc_id in doc_ids if doc_id not in known]
         return Report(removed=removed, seconds=time.monotonic() - began, failed=tuple(missing))
@@ -402,17 +402,22 @@ class Index:
         rebuild: bool = False,
         encoder: str | Encoder | None = None,
         language: str | None = None,
+        furniture: Furniture | None = None,
+        allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
     ) -> Report:
         """Bring the index up to date with everything that was ever added to it.
 
-        Files that changed are read again, articles whose files are gone are removed, what failed is tried again.
+        Files that changed are read again, articles whose files are gone are removed, what failed is tried again. Pages
+        and feeds are fetched where they changed; an article that is gone from the web stays, and is told.
 
         Args:
             rebuild: also make both arrangements anew from the store, and encode passages again whose vector is damaged.
             encoder: also encode every passage with another encoder; the old vectors answer until the switch.
             language: also cut the words anew, in another language: a code such as ``de``.
+            furniture: also read every file again, from now on to ``drop`` or ``keep`` the furniture of scraped texts.
+            allow_private: also fetch from machines that are not on the public internet.
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
@@ -424,10 +429,14 @@ class Index:
             if language is not None:
                 with writer.transaction():
                     writer.set(language=check_language(language))
+            if furniture is not None and furniture != self._store.furniture():
+                with writer.transaction():
+                    writer.set(furniture=check_furniture(furniture))
+                    writer.forget_digests()
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()
-            report = self._ingest(writer, progress, mirror=True).sync()
+            report = self._ingest(writer, progress, mirror=True, allow_private=allow_private).sync()
             self._legs.catch_up(progress)
         return report
 

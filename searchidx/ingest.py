@@ -13,8 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from searchidx.articles import chunking, formats, sources
+from searchidx.articles import chunking, feeds, formats, sources, web
+from searchidx.articles.addresses import is_address
+from searchidx.articles.dates import require_date
+from searchidx.articles.fetching import Fetcher
 from searchidx.errors import ExtractError
 from searchidx.storage.analysis import UNKNOWN
 from searchidx.storage.language import language_of
@@ -26,6 +30,8 @@ MAX_BATCH = 2_000_000
 """Characters in a batch at most: about 3,000 passages."""
 MIN_BATCH = 4_000
 SECONDS_PER_BATCH = 2.0
+SECONDS_WITHOUT_STORING = 10.0
+"""Longest time that fetched pages wait for a transaction: fetching is slow, and is not to be repeated after a kill."""
 MAX_FAILURES = 100
 """Failures of one source that are told one by one."""
 
@@ -70,6 +76,7 @@ class Ingest:
         generation: of the vectors that the index uses.
         max_tokens: budget of a passage, in the encoder's tokens.
         mirror: True for ``sync``: articles that are gone from a source are removed.
+        allow_private: also fetch from machines that are not on the public internet.
         progress: called after each transaction.
     """
 
@@ -81,12 +88,14 @@ class Ingest:
         max_tokens: int,
         *,
         mirror: bool = False,
+        allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._store = store
         self._encoder = encoder
         self._generation = generation
         self._max_tokens = max_tokens
+        self._furniture = store.furniture()
         self._mirror = mirror
         self._progress = progress or (lambda _: None)
         self._batch = _Batch()
@@ -95,14 +104,20 @@ class Ingest:
         self._bytes = Counter[str]()
         self._skipped: Counter[str] = Counter()
         self._failed: list[Failure] = []
-        self._began = time.monotonic()
+        self._began = self._stored = time.monotonic()
+        self._web = web.Web(store.fetched, Fetcher(allow_private=allow_private))
+        self._options: dict[str, Any] = {}
         store.begin_run()
 
-    def add(self, items: Iterable[str | Path | Document]) -> Report:
-        """Read everything that ``items`` name and store what is new."""
+    def add(self, items: Iterable[str | Path | Document], *, limit: int | None = None, since: str = "") -> Report:
+        """Read everything that ``items`` name and store what is new; ``limit`` and ``since`` are for feeds."""
+        since = since and require_date(since)
         for item in items:
             if isinstance(item, Document):
                 self._failed += filter(None, [self._offer(item, "")])
+                continue
+            if is_address(str(item)):
+                self._add_address(str(item), limit, since)
                 continue
             self._bytes["total"] += sources.size(str(item))
             for found in sources.find(str(item), self._skipped):
@@ -127,6 +142,24 @@ class Ingest:
             dict(self._skipped),
         )
 
+    def _add_address(self, address: str, limit: int | None, since: str) -> None:
+        """Read what is on the web, which comes slowly: what has come is stored every few seconds."""
+        self._options = {name: value for name, value in (("limit", limit), ("since", since)) if value}
+        root = sources.root(address)
+        for found in self._web.find(address, self._skipped, limit=limit, since=since):
+            if isinstance(found, Failure):
+                self._fail_source(found, root)
+            elif isinstance(found, web.Kept):
+                self._keep(found.uri, found.root)
+            elif found.media_type == feeds.FEED:
+                self._batch.sources.append((found, feeds.FEED, ""))
+            else:
+                self._read(found)
+            if time.monotonic() - self._stored > SECONDS_WITHOUT_STORING:
+                self.flush()
+        self.flush()
+        self._options = {}
+
     # one source
 
     def _read(self, source: Source) -> None:
@@ -142,23 +175,26 @@ class Ingest:
             if not self._store.visit(source.uri, source.label):
                 return  # named twice, or by two roots
         if self._store.source(source.uri) == (content, "") and self._keep(source.uri):
-            self._bytes["done"] += size
+            self._bytes["done"] += size if source.web is None else 0
+            self._batch.sources += [(source, content, "")] if source.web else []  # for its new validators
             return
         first_failure, failures = "", 0
-        for item in formats.read(source, lambda done: self._bytes.update(done=start + done - self._bytes["done"])):
-            failure = item if isinstance(item, Failure) else self._offer(item, source.uri)
+        found = replace(source, uri=source.web.address) if source.web else source  # after redirects
+        told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
+        for item in formats.read(found, told, furniture=self._furniture):
+            failure = item if isinstance(item, Failure) else self._offer(web.complete(item, source), source.uri)
             if failure:
                 first_failure, failures = first_failure or failure.reason, failures + 1
                 self._failed += [failure] if failures <= MAX_FAILURES else []
         if failures > MAX_FAILURES:
             reason = f"{failures - MAX_FAILURES} more of its articles could not be read"
             self._failed.append(Failure(source.uri, reason))
-        self._bytes["done"] = start + size
+        self._bytes["done"] = start + (size if source.web is None else 0)
         self._batch.sources.append((source, content, first_failure))
 
-    def _keep(self, uri: str) -> bool:
-        """Count the articles of an unchanged source as met; False where it has none any more."""
-        doc_ids = self._store.doc_ids(uri)
+    def _keep(self, uri: str, root: str = "") -> bool:
+        """Count the articles of an unchanged source, or root, as met; False where it has none any more."""
+        doc_ids = self._store.doc_ids_below(uri) if uri == root else self._store.doc_ids(uri)
         if not doc_ids:
             return False
         for doc_id in doc_ids:
@@ -167,9 +203,14 @@ class Ingest:
         return True
 
     def _fail_source(self, failure: Failure, root: str) -> None:
-        """Note a source that is there and cannot be read: its articles stay, and ``sync`` tries it again."""
+        """Note a source that is there and cannot be read: its articles stay, and ``sync`` tries it again.
+
+        On the web only what was read before, or what the user named and may come back, is worth another try.
+        """
         self._failed.append(failure)
-        if os.path.lexists(failure.uri):
+        again = isinstance(failure, web.Later) and failure.uri == root
+        known = is_address(failure.uri) and self._store.source(failure.uri) is not None
+        if again or known or os.path.lexists(failure.uri):
             self._store.visit(failure.uri)
             self._batch.failed.append((failure, root))
 
@@ -197,7 +238,7 @@ class Ingest:
     def flush(self) -> None:
         """Store the batch: on return its articles are acknowledged, and survive a kill or a power loss."""
         batch, self._batch = self._batch, _Batch()
-        began = time.monotonic()
+        began = self._stored = time.monotonic()
         known = self._store.known([document.doc_id for document, _ in batch.documents])
         changed, moved = [], []
         for document, origin in batch.documents:
@@ -215,7 +256,7 @@ class Ingest:
             gone = [doc_id for source in batch.sources for doc_id in self._finish(*source)]
             removed = self._store.drop(gone)
             for failure, root in batch.failed:
-                self._store.note_root(root)
+                self._store.note_root(root, self._options)
                 self._store.note_source(failure.uri, root, "", failure.reason)
         new = sum(document.doc_id not in known for document, _, _ in changed)
         self._tally.update(added=new, updated=len(changed) - new, unchanged=len(batch.documents) - len(changed))
@@ -244,15 +285,18 @@ class Ingest:
     def _finish(self, source: Source, content: str, failure: str) -> list[str]:
         """Note a source as read; returns the articles that are gone from it.
 
-        A file that holds one article stands for it, so what it held before is replaced. Lines missing from a JSONL file
-        are articles that are gone only for ``sync``, and only where every line could be read: ``add`` never loses one.
+        A file that holds one article stands for it, so what it held before is replaced. Lines missing from a JSONL
+        file, or files from an archive, are articles that are gone only for ``sync``, and only where every one could be
+        read: ``add`` never loses one.
         """
         if source.uri == sources.STDIN:  # read once, and not to be visited again
             return []
-        single = not source.media_type.endswith("jsonl")
+        single = source.media_type not in formats.MANY and not source.media_type.endswith(feeds.FEED)
         unseen = self._store.unseen(source.uri)
         replaced = unseen if not failure and (single or self._mirror) else []
-        self._store.note_root(source.root)
+        self._store.note_root(source.root, self._options)
+        if source.web:
+            self._store.note_fetched(source.uri, source.web)
         # what add leaves, sync looks at again: an empty digest equals none
         self._store.note_source(source.uri, source.root, content if unseen == replaced else "", failure, source.label)
         return replaced
@@ -274,6 +318,9 @@ class Ingest:
         """Visit again everything that was ever added: read what changed, remove what is gone, retry what failed."""
         roots = self._store.roots()
         for root in roots:
+            if is_address(root):  # what is gone from a feed, or from the web, is kept
+                self.add([root], **self._store.options(root))
+                continue
             if not sources.exists(root) and not self._store.is_source(root):
                 reason = (
                     "this folder is gone; its articles are kept: bring it back, or remove them with: searchidx remove"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from searchidx.articles.pages import pages_of
 from searchidx.ranking import calibration, fusion
 from searchidx.ranking.filters import compile_filters
 from searchidx.ranking.grouping import fold
@@ -198,6 +199,7 @@ def cite(passage: Passage, document: Document) -> Citation:
         document.uri,
         passage.start,
         passage.end,
+        pages_of(document.metadata, passage.start, passage.end),
     )
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Ranking: TypeAlias = list[tuple[int, float]]
 """Passage ids with scores, best first."""
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
+Furniture: TypeAlias = Literal["drop", "keep"]
+"""What becomes of the furniture of scraped texts."""
 Where: TypeAlias = Sequence[str | Mapping[str, Any]]
 """Filters that must all hold: ``"topic=law"``, or nested ones as mappings (see ``searchidx.ranking.filters``)."""
 
@@ -29,15 +31,40 @@ def _plain(value: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a server, and the feed that led to it, said of a web address.
+
+    Attributes:
+        address: where it was found in the end, after redirects.
+        etag: validator for the next time, as the server sent it; ``""`` where it sent none.
+        modified: its Last-Modified, as sent.
+        stamp: when it changed last, by the feed that lists it.
+        title: by the feed, for a page that does not say; so are ``published`` and ``author``.
+        published: ISO 8601.
+        author: as printed.
+
+    """
+
+    address: str
+    etag: str = ""
+    modified: str = ""
+    stamp: str = ""
+    title: str = ""
+    published: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """An address with articles behind it.
 
     Attributes:
-        uri: where it lies: an absolute path, or ``stdin``.
-        root: what the user named and ``sync`` visits again: an absolute path or glob pattern.
+        uri: where it lies: an absolute path, a web address, or ``stdin``.
+        root: what the user named and ``sync`` visits again: an absolute path, a glob pattern, or a web address.
         label: short path for people, relative to the folder that holds the root; the doc_id of an article without one.
-        media_type: ``text/plain``, ``text/markdown``, ``text/html`` or ``application/jsonl``.
-        path: the file to read; for stdin a temporary copy.
+        media_type: of the file: ``text/plain``, ``application/pdf``... (see ``searchidx.articles.sniffing``).
+        path: the file to read; for stdin and the web a temporary copy.
+        web: of a web address, what is known beyond its body.
 
     """
 
@@ -46,6 +73,7 @@ class Source:
     label: str
     media_type: str
     path: Path
+    web: Fetched | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +166,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where exactly a hit stands: ``text[start:end]`` of document ``doc_id``, which a person finds at ``uri``."""
+    """Where exactly a hit stands: ``text[start:end]`` of document ``doc_id``, which a person finds at ``uri``.
+
+    ``pages`` are those of the passage, ``"3"`` or ``"3-4"``, where the document has pages.
+    """
 
     doc_id: str
     title: str
@@ -147,11 +178,18 @@ class Citation:
     uri: str
     start: int
     end: int
+    pages: str = ""
 
     def __str__(self) -> str:
         name = f"“{self.title}”" if self.title else self.doc_id
-        parts = [name, self.source, self.published[:10], self.uri, f"characters {self.start}-{self.end}"]
+        place = f"characters {self.start}-{self.end}"
+        parts = [name, self.source, self.published[:10], self.uri, _on_pages(self.pages), place]
         return ", ".join(part for part in parts if part)
+
+
+def _on_pages(pages: str) -> str:
+    """``page 3`` or ``pages 3-4``, as citations write it."""
+    return f"page{'s' if '-' in pages else ''} {pages}" if pages else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from searchidx.types import Report
 
 COMMANDS = [
     "add",
+    "inspect",
     "search",
     "context",
     "ask",

@@ -173,7 +173,7 @@ def test_status_words_follow_the_state_of_the_parts():
     told = {
         "path": "x", "format": 1, "created": "2026-01-02T03:04:05+00:00", "documents": 2000, "passages": 9000,
         "encoder": {"name": "e", "dim": 256}, "max_tokens": 200, "position": 9100, "bytes": 30_000_000,
-        "language": "en",
+        "language": "en", "furniture": "keep",
         "dense": {"kind": "ivf", "recall@10": 0.9876, "bytes": 10_000_000, "tail": 100, "position": 9100},
         "lexical": {"segments": 3, "bytes": 50_000, "position": 9000},
         "roots": ["/a", "/b"], "failures": [{"uri": "/a/x", "reason": "it is empty"}], "problems": ["p1", "p2"],

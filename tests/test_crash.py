@@ -97,7 +97,7 @@ def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path, mo
         allowed = states_after(said, state)
         with Index.open(tmp_path / "index") as index:
             state = assert_whole(index, allowed)
-    assert acknowledged > KILLS // 4
+    assert acknowledged > KILLS // 8, "too few to tell anything; a busy machine comes to a quarter"
 
 
 def test_a_process_killed_during_creation_leaves_no_half_index(tmp_path):

@@ -14,7 +14,7 @@ LAYERS = [
     {"searchidx.types"},
     {"searchidx.articles", "searchidx.encoders"},
     {"searchidx.storage", "searchidx.ranking"},
-    {"searchidx.ingest", "searchidx.search", "searchidx.rerank"},
+    {"searchidx.ingest", "searchidx.search", "searchidx.rerank", "searchidx.inspection"},
     {"searchidx.reencode", "searchidx.legs"},
     {"searchidx.index"},
     {"searchidx.evaluation"},
@@ -27,6 +27,7 @@ LAYERS = [
 HEAVY = [
     "faiss", "tantivy", "torch", "sentence_transformers", "lxml", "trafilatura", "numpy", "tokenizers",
     "ir_measures", "matplotlib", "scipy", "fastapi", "starlette", "pydantic", "uvicorn", "mcp", "openai", "jinja2",
+    "pypdf", "mammoth", "warcio",
 ]  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 

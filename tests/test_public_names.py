@@ -36,6 +36,7 @@ PUBLIC = {
     "SearchIdxError",
     "SourceError",
     "StorageError",
+    "Unreachable",
     "evaluate",
     "load_encoder",
 }

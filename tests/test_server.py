@@ -1,5 +1,7 @@
 """searchidx's own interface over HTTP, on a real server with real indexes."""
 
+# ruff: noqa: F811 - the fixture of web_tools is an argument of a test
+
 import json
 import os
 import re
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from serving_tools import ARTICLES, Door, Limits, ask, keys, made, raw, served
+from web_tools import canary  # noqa: F401 - a fixture
 
 from searchidx import Document, Index
 from searchidx.serving import run as running
@@ -183,6 +186,24 @@ def test_an_article_of_any_id_is_added_found_read_and_taken_out(keyed, doc_id):
     assert ask(one, method="DELETE", Authorization=bearer)[2]["removed"] == 1
     assert ask(one, Authorization=bearer)[0] == 404
     assert ask(one, method="DELETE", Authorization=bearer)[0] == 404
+
+
+def test_a_server_takes_articles_and_fetches_none(keyed, canary):
+    port, met = canary
+    address = f"http://127.0.0.1:{port}/article"
+    place, bearer = f"{keyed}/api/indexes/news/documents", f"Bearer {WRITE}"
+    asked = [
+        {"documents": [address]},
+        {"documents": [{"doc_id": address}]},
+        {"documents": [{"uri": address, "url": address}]},
+        {"sources": [address]},
+        {"documents": [], "sources": [address], "allow_private": True},
+    ]
+    for body in asked:
+        assert ask(place, body, Authorization=bearer)[0] in (400, 422)
+    kept = {"doc_id": address, "uri": address, "text": address, "metadata": {"url": address}}
+    assert ask(place, {"documents": [kept]}, Authorization=bearer)[2]["added"] == 1
+    assert met == []
 
 
 def test_an_article_that_cannot_be_taken_is_told_and_the_others_are_added(keyed):

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 
+from searchidx.errors import BadFilter
+
 _PARTIAL = re.compile(r"(\d{4})(?:-(\d{2}))?", re.ASCII)
 _UNIX = re.compile(r"(\d{9,10})(?:\.\d+)?|(\d{9,10})\d{3}")
 _EAST_ASIAN = re.compile(r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월](?: ?(\d{1,2}) ?[日일])?")
@@ -97,3 +99,14 @@ def _zone(name: str | None, offset: int | None) -> timezone | None:
     if name is None:
         return None
     return timezone(timedelta(hours=_HOURS[name])) if name in _HOURS else _ELSEWHERE
+
+
+def require_date(text: str) -> str:
+    """A date that a person typed.
+
+    Raises:
+        BadFilter: it is none.
+    """
+    if date := parse_date(text):
+        return date
+    raise BadFilter(f"{text!r} is no date: write it as 2018, 2018-05 or 2018-05-03")

@@ -6,43 +6,67 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
+from searchidx.articles.boilerplate import without_furniture
 from searchidx.articles.cleaning import clean, normalise
 from searchidx.articles.dates import parse_date
 from searchidx.articles.decoding import decode
 from searchidx.articles.headings import first_title
+from searchidx.articles.isolation import MEMORY_REASON, read_isolated
 from searchidx.articles.jsonl import DECODER, read_lines
 from searchidx.articles.records import from_record
+from searchidx.articles.sniffing import DOCX, EML, EPUB, MHTML, PDF, TAR, WARC, ZIP
 from searchidx.articles.sources import MAX_ARTICLE_BYTES, too_large
 from searchidx.errors import ExtractError, SourceError
 from searchidx.types import Document, Failure, Source
 
-__all__ = ["READERS", "clean", "from_record", "normalise", "parse_date", "read"]
+__all__ = ["ARCHIVES", "MANY", "READERS", "clean", "from_record", "normalise", "parse_date", "read"]
 
 Reader = Callable[[Source, Callable[[int], None]], Iterator[Document | Failure]]
 
+SCRAPED = ("text/plain",)
+"""Media types whose texts may hold the furniture of the page that they were scraped from. A page is left to what
+extracts its article; records and Markdown are somebody's clean data."""
 MAX_TITLE = 120
 """Longest first line of a plain text that is taken for its title, in characters."""
 _TITLE_LINE = re.compile(r"\s*([\w\"'\u201c\u2018«¿¡(][^\n]*)\n[^\S\n]*\n(?=\s*\S)")
 
 
-def read(source: Source, progress: Callable[[int], None] | None = None) -> Iterator[Document | Failure]:
+def read(
+    source: Source, progress: Callable[[int], None] | None = None, *, furniture: str = "drop"
+) -> Iterator[Document | Failure]:
     """The documents in a source, normalised, and what could not be read; raises nothing.
 
-    The failure of a line of JSONL has the address ``path:LINE``. ``progress`` is told how many bytes of the source
-    have been read.
+    The failure of a line of JSONL has the address ``path:LINE``, that of a member of an archive ``path/MEMBER``.
+    ``progress`` is told how many bytes of the source have been read. Formats whose parsers can run out of memory, hang
+    or crash are read in a process of their own. ``furniture`` of scraped texts (``SCRAPED``) is dropped, or with
+    ``keep`` left in.
     """
+    if source.media_type in _ISOLATED:
+        yield from read_isolated(source, progress or (lambda _: None), furniture)
+    else:
+        yield from read_here(source, progress or (lambda _: None), furniture)
+
+
+def read_here(source: Source, progress: Callable[[int], None], furniture: str) -> Iterator[Document | Failure]:
+    """What ``read`` gives of a source that is no archive, read in this process."""
     reader = READERS.get(source.media_type)
     if reader is None:
-        yield Failure(source.uri, f"media type {source.media_type!r} is none of {', '.join(READERS)}")
+        known = ", ".join([*READERS, *sorted(ARCHIVES)])
+        yield Failure(source.uri, f"media type {source.media_type!r} is none of {known}")
         return
     try:
-        yield from reader(source, progress or (lambda _: None))
+        for item in reader(source, progress):
+            scraped = source.media_type in SCRAPED and isinstance(item, Document) and furniture == "drop"
+            yield without_furniture(item) if scraped else item  # type: ignore[arg-type]
     except SourceError as error:
         yield Failure(source.uri, error.reason)
     except OSError as error:
         yield Failure(source.uri, f"cannot be read: {error.strerror or error}")
+    except MemoryError:
+        yield Failure(source.uri, MEMORY_REASON)
     except Exception as error:  # a parser met what its authors did not expect: one article less, not the whole run
         yield Failure(source.uri, f"cannot be read: {type(error).__name__}: {error}")
 
@@ -110,6 +134,16 @@ def _html(raw: bytes, source: Source) -> Document:
     return read_page(raw, source)
 
 
+def _isolated(module: str, name: str) -> Reader:
+    """A reader of one of our modules, which is loaded in the process that needs it."""
+
+    def reader(source: Source, progress: Callable[[int], None]) -> Iterator[Document | Failure]:
+        parse = getattr(import_module(f"searchidx.articles.{module}"), name)
+        yield normalise(parse(source, progress))
+
+    return reader
+
+
 def _json(source: Source, progress: Callable[[int], None]) -> Iterator[Document | Failure]:
     """An object, or a list of objects, each of them a record."""
     raw = _bytes(source)
@@ -154,5 +188,15 @@ READERS: dict[str, Reader] = {
     "text/html": _single(_html),
     "application/json": _json,
     "application/jsonl": _jsonl,
+    PDF: _isolated("pdf", "read_pdf"),
+    DOCX: _isolated("books", "read_docx"),
+    EPUB: _isolated("books", "read_epub"),
+    EML: _isolated("mail", "read_mail"),
+    MHTML: _isolated("mail", "read_mhtml"),
 }
 """What reads a source, by its media type."""
+ARCHIVES = frozenset({ZIP, TAR, WARC})
+"""Media types of what holds files, each of which has a reader; ``containers.py`` opens them."""
+MANY = frozenset({"application/jsonl"}) | ARCHIVES
+"""Media types of files that hold any number of articles, of which some can be gone while others stay."""
+_ISOLATED = frozenset({PDF, DOCX, EPUB, EML, MHTML}) | ARCHIVES

@@ -70,6 +70,19 @@ def sections(document: Document) -> list[Section]:
     return found
 
 
+def lines_of(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each paragraph; of each line where the lines of a paragraph are no hard-wrapped sentences."""
+    for block in _BLOCK.finditer(text):
+        start, run = block.start(), block.group()
+        if "\n" in run:
+            soft = {at for at, _ in _soft_breaks_of(run, start)}
+            for at in (found.start() for found in _SINGLE_BREAK.finditer(text, start, block.end())):
+                if at not in soft:
+                    yield start, at
+                    start = at + 1
+        yield start, block.end()
+
+
 def first_title(text: str) -> str:
     """The first heading of level 1 in a Markdown text, or ``""``."""
     return next((heading.title for heading in _markdown_headings(text) if heading.level == 1), "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -11,19 +10,38 @@ from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
 import xxhash
 
+from searchidx.articles import addresses
 from searchidx.articles.decoding import is_binary
 from searchidx.articles.jsonl import is_compressed
-from searchidx.articles.sniffing import BINARY_SUFFIXES, MEDIA_TYPES, SAMPLE, sniff, suffix_of
+from searchidx.articles.sniffing import (
+    BINARY_SUFFIXES,
+    DOCX,
+    EPUB,
+    MEDIA_TYPES,
+    NOT_TEXT,
+    PDF,
+    SAMPLE,
+    TAR,
+    WARC,
+    ZIP,
+    sniff,
+    suffix_of,
+)
 from searchidx.articles.walking import Entry, examine, split_pattern, walk
+from searchidx.errors import FetchError
 from searchidx.types import Failure, Source
 
 MAX_ARTICLE_BYTES = 64 * 2**20
 """Largest file that holds one article; what is larger is a mistake, or many articles."""
+MAX_BOOK_BYTES = 512 * 2**20
+"""The same for PDF, DOCX and EPUB, most of which is pictures that are never read."""
+_LARGEST = dict.fromkeys((PDF, DOCX, EPUB), MAX_BOOK_BYTES) | dict.fromkeys(("application/jsonl", ZIP, TAR, WARC), inf)
 STDIN = "stdin"
 """Address and root of what comes from standard input."""
 _PIECE = 2**20
@@ -33,7 +51,6 @@ _SENTENCES = {
     "empty": "it is empty",
     "binary": "a binary file, not text: export it as text, Markdown or HTML",
 }
-_WEB = re.compile(r"https?://", re.IGNORECASE)
 
 
 def find(spec: str, skipped: Counter[str], *, stdin: BinaryIO | None = None) -> Iterator[Source | Failure]:
@@ -49,8 +66,8 @@ def find(spec: str, skipped: Counter[str], *, stdin: BinaryIO | None = None) -> 
     place = os.path.abspath(spec)
     if spec == "-":
         yield from _standard_input(stdin or getattr(sys.stdin, "buffer", None))
-    elif _WEB.match(spec):
-        yield Failure(spec, "web addresses are not fetched by this version: save the page and add the file")
+    elif addresses.is_address(spec):
+        yield Failure(spec, "web addresses are fetched by searchidx add and sync only")
     elif not spec.strip() or "\0" in spec:
         yield Failure(spec, "not a path: name a file, a folder, a pattern, or - for standard input")
     elif _text(place) != place:
@@ -64,7 +81,12 @@ def find(spec: str, skipped: Counter[str], *, stdin: BinaryIO | None = None) -> 
 
 
 def root(spec: str) -> str:
-    """The address that ``sync`` visits again: an absolute path or pattern, or ``stdin``."""
+    """The address that ``sync`` visits again: an absolute path or pattern, a web address, or ``stdin``."""
+    if addresses.is_address(spec):
+        try:
+            return str(addresses.parse(spec))
+        except FetchError as error:
+            return error.uri
     return STDIN if spec == "-" else _text(os.path.abspath(spec))
 
 
@@ -76,7 +98,7 @@ def exists(root: str) -> bool:
 
 def size(spec: str) -> int:
     """Bytes of the files that ``find`` would name, without opening them; 0 where it cannot be known."""
-    if spec == "-" or _WEB.match(spec) or "\0" in spec:
+    if spec == "-" or addresses.is_address(spec) or "\0" in spec:
         return 0
     place = os.path.abspath(spec)
     entries = [examine(place)] if os.path.isfile(place) else walk(place)
@@ -96,11 +118,15 @@ def digest(source: Source) -> str:
     return state.hexdigest()
 
 
-def too_large(size: int) -> str:
+def largest(media_type: str) -> float:
+    """Bytes that a file of this type may have: no limit where it holds many articles."""
+    return _LARGEST.get(media_type, MAX_ARTICLE_BYTES)
+
+
+def too_large(size: int, limit: float = MAX_ARTICLE_BYTES) -> str:
     """Why a file of so many bytes is not read."""
-    limit = MAX_ARTICLE_BYTES >> 20
     advice = "split it, or write it as JSONL, one article a line"
-    return f"{size / 2**20:,.0f} MiB, where an article has {limit} MiB at most: {advice}"
+    return f"{size / 2**20:,.0f} MiB, where an article has {int(limit) >> 20} MiB at most: {advice}"
 
 
 def _folder(place: str, skipped: Counter[str]) -> Iterator[Source | Failure]:
@@ -166,10 +192,10 @@ def _judge(entry: Entry) -> tuple[str, str]:
     media_type = MEDIA_TYPES.get(suffix_of(entry.path)) or sniff(head)
     if media_type == "application/jsonl" and is_compressed(head):
         return media_type, ""
-    if is_binary(head):
+    if media_type not in NOT_TEXT and is_binary(head):
         return "", "binary"
-    if entry.size > MAX_ARTICLE_BYTES and media_type != "application/jsonl":
-        return "", too_large(entry.size)
+    if entry.size > (limit := largest(media_type)):
+        return "", too_large(entry.size, limit)
     return media_type, ""
 
 

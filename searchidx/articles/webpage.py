@@ -96,3 +96,46 @@ def _quiet(*names: str) -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def read_blocks(raw: bytes, source: Source) -> list[str]:
+    """All that a page shows, in its order, a line for each paragraph, heading, item or cell.
+
+    Raises:
+        ExtractError: it is no text, or one of its elements is too large.
+    """
+    declared = _CHARSET.search(raw[:4096])
+    tree = _tree(decode(raw, source.uri, declared[1].decode() if declared else ""), source)
+    blocks, words = list[str](), list[str]()
+    ends = _shown(tree)
+    for text, apart in ends:
+        if apart and (line := " ".join("".join(words).split())):
+            blocks.append(line)
+        if apart:
+            words.clear()
+        words.append(text)
+    return [*blocks, *filter(None, [" ".join("".join(words).split())])]
+
+
+def _shown(tree: Any) -> Iterator[tuple[str, bool]]:
+    """The pieces of text of a tree, and whether each begins a block; a walk without recursion, as pages nest deeply."""
+    from lxml import etree
+
+    hidden: list[Any] = []
+    for event, element in etree.iterwalk(tree, events=("start", "end", "comment", "pi")):
+        if event in ("comment", "pi"):
+            yield ("" if hidden else element.tail or ""), False
+            continue
+        apart = element.tag not in _IN_LINE
+        if event == "start":
+            if element.tag in _NOT_SHOWN:
+                hidden.append(element)
+            yield ("" if hidden else element.text or ""), apart
+        else:
+            if hidden and hidden[-1] is element:
+                hidden.pop()
+            yield ("" if hidden else element.tail or ""), apart
+
+
+_NOT_SHOWN = frozenset(["script", "style", "noscript", "template", "head", "iframe", "svg", "object", "option"])
+_IN_LINE = frozenset([*_INLINE.split("|"), "abbr", "cite", "del", "ins", "label", "mark", "q", "s", "small", "time"])

@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command
 
 from searchidx import __version__
-from searchidx.cli import asking, evaluating, judging, reading, serving, writing
+from searchidx.cli import asking, evaluating, inspecting, judging, reading, serving, writing
 from searchidx.cli.conversion import Command, Group
 from searchidx.cli.progress import Interrupted
 from searchidx.cli.terminal import note
@@ -34,6 +34,7 @@ app = typer.Typer(
 )
 _COMMANDS: dict[str, Callable[..., None]] = {
     "add": writing.add,
+    "inspect": inspecting.inspect,
     "search": reading.search,
     "context": reading.context,
     "ask": asking.ask,

@@ -183,7 +183,10 @@ AsTrec: TypeAlias = Annotated[bool, typer.Option("--trec", metavar="", help="Pri
 
 Sources: TypeAlias = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE", help="Files, folders, quoted glob patterns; - reads standard input."),
+    typer.Argument(
+        metavar="SOURCE",
+        help="Files, folders, quoted glob patterns, addresses of pages and feeds; - is standard input.",
+    ),
 ]
 MaxTokens: TypeAlias = Annotated[
     int | None,
@@ -197,6 +200,25 @@ Language: TypeAlias = Annotated[
         callback=_check_language,
         help="Whose words are stemmed, such as de; by default that of the first articles.",
     ),
+]
+FurnitureOption: TypeAlias = Annotated[
+    Literal["drop", "keep"] | None,
+    typer.Option(
+        "--furniture",
+        metavar="drop|keep",
+        help="Lists of other stories, bios, prompts and notices in plain text files; a new index drops them.",
+    ),
+]
+FeedLimit: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--limit", metavar="N", min=1, help="Articles of a feed or sitemap at most, the newest."),
+]
+Since: TypeAlias = Annotated[
+    str, typer.Option("--since", metavar="DATE", help="No articles that a feed or sitemap dates before this day.")
+]
+AllowPrivate: TypeAlias = Annotated[
+    bool,
+    typer.Option("--allow-private", metavar="", help="Also fetch from this machine, private networks and any port."),
 ]
 DocIds: TypeAlias = Annotated[list[str], typer.Argument(metavar="DOC_ID", help="Ids as search and list print them.")]
 Rebuild: TypeAlias = Annotated[

@@ -88,6 +88,7 @@ def status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("passages", f"{status['passages']:,}, of at most {status['max_tokens']} tokens"),
         ("encoder", f"{encoder['name']}, {encoder['dim']} dims"),
         ("language", status["language"]),
+        ("furniture", {"drop": "dropped from plain text files", "keep": "kept"}[status["furniture"]]),
         ("size", f"{size(status['bytes'])} ({', '.join(f'{name} {size(count)}' for name, count in parts.items())})"),
         ("dense", f"{_dense(dense)}, {_behind(status, dense)}"),
         ("lexical", f"{plural(lexical['segments'], 'segment')}, {_behind(status, lexical)}"),

@@ -187,6 +187,8 @@ def _citation(hit: Hit) -> Text:
     from rich.text import Text
 
     text = f"{line(hit.citation.doc_id)} [{hit.citation.start}-{hit.citation.end}]"
+    if hit.citation.pages:
+        text += f" page{'s' if '-' in hit.citation.pages else ''} {hit.citation.pages}"
     if hit.others:
         more = len(hit.others)
         text += f" · also in this article: {more} more passage{'s' if more > 1 else ''}"

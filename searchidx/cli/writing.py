@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,17 +16,22 @@ import typer
 
 from searchidx.cli import tables, terminal
 from searchidx.cli.arguments import (
+    HOME,
     STORE,
+    AllowPrivate,
     AsJson,
     DemoIndex,
     Device,
     DocIds,
     EncoderName,
+    FeedLimit,
+    FurnitureOption,
     IndexName,
     Language,
     MaxTokens,
     Quiet,
     Rebuild,
+    Since,
     Sources,
     Wait,
     locate,
@@ -38,7 +44,7 @@ from searchidx.types import Source
 
 if TYPE_CHECKING:
     from searchidx.index import Index
-    from searchidx.types import Report
+    from searchidx.types import Furniture, Report
 
 QUESTION = "US restrictions on Chinese telecoms"
 """What the demo asks."""
@@ -51,19 +57,26 @@ def add(
     device: Device = None,
     max_tokens: MaxTokens = None,
     language: Language = None,
+    furniture: FurnitureOption = None,
+    limit: FeedLimit = None,
+    since: Since = "",
+    allow_private: AllowPrivate = False,
     wait: Wait = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Add articles, or bring up to date those that changed.
 
-    Makes the index where there is none; what is unchanged costs nothing.
+    Makes the index where there is none; what is unchanged costs nothing. Pages, feeds and sitemaps are fetched.
 
     Example: searchidx add articles/ notes.md -i news
     """
-    made = _opened_or_made(index, sources, encoder, device, max_tokens, language)
+    fresh = not (locate(index) / STORE).is_file()
+    made = _opened_or_made(index, sources, encoder, device, max_tokens, language, furniture)
     with watching(quiet=quiet) as watch, made as target:
-        report = target.add(*sources, progress=watch, wait=wait)
+        report = target.add(*sources, limit=limit, since=since, allow_private=allow_private, progress=watch, wait=wait)
+    if fresh:
+        _unmake_empty(report, index, sources)
     _finish(report, index, as_json=as_json, quiet=quiet)
 
 
@@ -75,6 +88,7 @@ def _opened_or_made(
     device: str | None = None,
     max_tokens: int | None = None,
     language: str | None = None,
+    furniture: Furniture | None = None,
 ) -> Iterator[Index]:
     from searchidx.encoders import DEFAULT_ENCODER
     from searchidx.index import Index
@@ -86,8 +100,15 @@ def _opened_or_made(
     else:
         _expect_one(sources)
         encoder, chosen = encoder or DEFAULT_ENCODER, language or UNKNOWN
-        target = Index.create(folder, encoder=encoder, device=device, max_tokens=max_tokens, language=chosen)
-        budget = language = None
+        target = Index.create(
+            folder,
+            encoder=encoder,
+            device=device,
+            max_tokens=max_tokens,
+            language=chosen,
+            furniture=furniture or "drop",
+        )
+        budget = language = furniture = None
     with target:
         if budget and budget != (has := target.status()["max_tokens"]):
             reason = f"{folder} has passages of at most {has} tokens; another length needs a new index (-i)"
@@ -95,14 +116,18 @@ def _opened_or_made(
         if language and language != (has := target.status()["language"]):
             reason = f"{folder} has words of language {has}; change it with: searchidx sync --language {language}"
             raise typer.BadParameter(reason, param_hint="--language")
+        if furniture and furniture != (has := target.status()["furniture"]):
+            reason = f"{folder} is set to {has} it; change that with: searchidx sync --furniture {furniture}"
+            raise typer.BadParameter(reason, param_hint="--furniture")
         yield target
 
 
 def _expect_one(names: Sequence[str]) -> None:
     """Make no index where nothing can be read: a name is mistyped, a folder is empty."""
     from searchidx.articles import sources
+    from searchidx.articles.addresses import is_address
 
-    if "-" in names:
+    if "-" in names or any(map(is_address, names)):
         return
     reason = "nothing in it can be read"
     for found in chain.from_iterable(sources.find(name, Counter()) for name in names):
@@ -110,6 +135,20 @@ def _expect_one(names: Sequence[str]) -> None:
             return
         reason = found.reason
     raise FetchError(names[-1], f"{reason} (no index was made)")
+
+
+def _unmake_empty(report: Report, index: str, names: Sequence[str]) -> None:
+    """Take away an index that was made for addresses, which cannot be looked at before, and got nothing from them."""
+    from searchidx.articles.addresses import is_address
+
+    if report.added or not report.failed or not all(map(is_address, names)):
+        return
+    folder = locate(index)
+    shutil.rmtree(folder)
+    if folder.parent == HOME:
+        with suppress(OSError):  # where there are others
+            HOME.rmdir()
+    raise FetchError(report.failed[-1].uri, f"{report.failed[-1].reason} (no index was made)")
 
 
 def _finish(report: Report, index: str, *, as_json: bool, quiet: bool) -> None:
@@ -151,18 +190,29 @@ def sync(
     encoder: EncoderName = None,
     device: Device = None,
     language: Language = None,
+    furniture: FurnitureOption = None,
+    allow_private: AllowPrivate = False,
     wait: Wait = 0.0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring the index up to date with everything added to it.
 
-    Files that changed are read again, articles whose files are gone are removed, what failed is tried again.
+    Files that changed are read again, articles whose files are gone are removed, what failed is tried again. Pages and
+    feeds are fetched where they changed.
 
     Example: searchidx sync -i news
     """
     with watching(quiet=quiet) as watch, opened(index, device=device) as target:
-        report = target.sync(rebuild=rebuild, encoder=encoder, language=language, progress=watch, wait=wait)
+        report = target.sync(
+            rebuild=rebuild,
+            encoder=encoder,
+            language=language,
+            furniture=furniture,
+            allow_private=allow_private,
+            progress=watch,
+            wait=wait,
+        )
     _finish(report, index, as_json=as_json, quiet=quiet)
 
 

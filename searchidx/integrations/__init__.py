@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeAlias, TypedDict
 
+from searchidx.articles.pages import PAGE_STARTS
 from searchidx.index import Index
 from searchidx.types import Hit, Mode
 
@@ -57,7 +58,7 @@ def hit_metadata(hit: Hit) -> dict[str, Any]:
     """
     document, passage = hit.document, hit.passage
     return {
-        **document.metadata,
+        **{name: value for name, value in document.metadata.items() if name != PAGE_STARTS},
         "doc_id": document.doc_id,
         "title": document.title,
         "uri": document.uri,

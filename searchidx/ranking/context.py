@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from searchidx.articles.cleaning import clean_line
+from searchidx.articles.pages import pages_of
 from searchidx.errors import EncoderNotFound
 from searchidx.ranking.duplicates import Taken, shingles
 from searchidx.types import Citation, Context, Hit
@@ -198,7 +199,8 @@ def _header(block: _Block) -> str:
 
 
 def _citation(block: _Block) -> Citation:
-    return replace(block.hit.citation, start=block.start, end=block.end)
+    pages = pages_of(block.hit.document.metadata, block.start, block.end)
+    return replace(block.hit.citation, start=block.start, end=block.end, pages=pages)
 
 
 def _fence(blocks: Sequence[_Block]) -> str:

@@ -1,13 +1,36 @@
-"""Read everything an index holds and say what is wrong with it."""
+"""Say what an index holds; read all of it and say what is wrong with it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from searchidx.errors import IndexCorrupted
+from searchidx.storage.analysis import analysis
 from searchidx.storage.dense import DenseIndex
 from searchidx.storage.lexical import LexicalIndex
+from searchidx.storage.schema import FORMAT
 from searchidx.storage.store import Store
+
+
+def describe(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> dict[str, Any]:
+    """What ``Index.status`` tells: settings, counts, sizes in bytes, and how far each arrangement has come."""
+    return {
+        "path": str(store.folder),
+        "format": FORMAT,
+        "created": store.setting("created"),
+        **store.counts(),
+        "encoder": store.setting("encoder"),
+        "max_tokens": store.setting("max_tokens"),
+        "language": store.setting("language") or analysis().language,
+        "furniture": store.furniture(),
+        "position": store.position(),
+        "dense": dense.status(),
+        "lexical": lexical.status(),
+        "bytes": sum(path.stat().st_size for path in store.folder.rglob("*") if path.is_file()),
+        "roots": store.roots(),
+        "failures": [{"uri": failure.uri, "reason": failure.reason} for failure in store.failures()],
+    }
 
 
 def find_problems(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> list[str]:

@@ -10,7 +10,7 @@ import sqlite3
 
 from searchidx.errors import IndexCorrupted, IndexIncompatible
 
-FORMAT = 1
+FORMAT = 2
 
 _FORMAT_1 = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -57,7 +57,18 @@ CREATE TABLE changes (
 );
 """
 
-MIGRATIONS: dict[int, str] = {1: _FORMAT_1}
+_FORMAT_2 = """
+-- How far the user wanted a feed to be followed: JSON with limit and since, or nothing.
+ALTER TABLE roots ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+
+-- What a server said of each source that is on the web, so that it need not be read again while it is the same.
+CREATE TABLE fetched (
+    uri TEXT PRIMARY KEY,       -- sources.uri
+    address TEXT NOT NULL, etag TEXT NOT NULL, modified TEXT NOT NULL, stamp TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: dict[int, str] = {1: _FORMAT_1, 2: _FORMAT_2}
 """Statements that lead to each format from the one before it."""
 
 

@@ -44,6 +44,17 @@ class Known:
     digest: bytes
 
 
+def check_furniture(choice: str) -> str:
+    """``drop`` or ``keep``, as given.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if choice not in ("drop", "keep"):
+        raise ValueError(f"furniture is {choice!r}: choose drop or keep")
+    return choice
+
+
 def digest(document: Document) -> bytes:
     """XXH3-128 of everything in a document: equal exactly when nothing has changed."""
     values = [getattr(document, name) for name in Document.__slots__]
@@ -145,6 +156,10 @@ class Store:
         """A setting of the index (JSON value), or None."""
         rows = self._rows("SELECT value FROM settings WHERE key = ?", (key,))
         return json.loads(rows[0][0]) if rows else None
+
+    def furniture(self) -> str:
+        """What becomes of the furniture of scraped texts; an index made before there was a choice keeps it."""
+        return str(self.setting("furniture") or "keep")
 
     def position(self) -> int:
         """Number of the last change."""

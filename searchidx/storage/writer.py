@@ -19,7 +19,7 @@ from searchidx.errors import EncoderMismatch
 from searchidx.storage import schema
 from searchidx.storage.files import storage_errors
 from searchidx.storage.store import FILE, Store, checksum, open_database
-from searchidx.types import Document, Encoder, Passage
+from searchidx.types import Document, Encoder, Fetched, Passage
 
 if TYPE_CHECKING:
     from searchidx.types import Matrix
@@ -70,6 +70,8 @@ class StoreWriter(Store):
 
     def _connect(self) -> sqlite3.Connection:
         connection = open_database(self.folder / FILE, "mode=rw")
+        if schema.format_of(connection):  # another file than a store is told as such, and stays as it is
+            schema.migrate(connection)
         connection.executescript(_RUN)
         return connection
 
@@ -155,6 +157,7 @@ class StoreWriter(Store):
         rows = [(doc_id,) for doc_id in doc_ids]
         origins = "SELECT origin FROM documents WHERE doc_id = ?"
         self._connection.executemany(f"UPDATE sources SET digest = '' WHERE uri IN ({origins})", rows)
+        self._connection.executemany(f"DELETE FROM roots WHERE root LIKE 'http%' AND root IN ({origins})", rows)
         self._connection.executemany("INSERT OR IGNORE INTO removed VALUES (?)", rows)
         return self.drop(doc_ids)
 
@@ -207,9 +210,19 @@ class StoreWriter(Store):
         sql = "SELECT uri FROM sources WHERE root = ? AND uri NOT IN (SELECT uri FROM temp.visited)"
         return [row[0] for row in self._rows(sql, (root,))]
 
-    def note_root(self, root: str) -> None:
-        """Remember what the user named, for ``sync``."""
-        self._connection.execute("INSERT OR IGNORE INTO roots VALUES (?)", (root,))
+    def note_root(self, root: str, options: Mapping[str, Any]) -> None:
+        """Remember what the user named, for ``sync``, and how it is to be read."""
+        sql = "INSERT INTO roots VALUES (?, ?) ON CONFLICT (root) DO UPDATE SET options = excluded.options"
+        self._connection.execute(sql, (root, json.dumps(options)))
+
+    def options(self, root: str) -> dict[str, Any]:
+        """How a root is to be read."""
+        rows = self._rows("SELECT options FROM roots WHERE root = ?", (root,))
+        return dict(json.loads(rows[0][0])) if rows else {}
+
+    def forget_root(self, root: str) -> bool:
+        """Visit it no more; its articles stay. False where it was none."""
+        return bool(self._connection.execute("DELETE FROM roots WHERE root = ?", (root,)).rowcount)
 
     def note_source(self, uri: str, root: str, content: str, failure: str, label: str = "") -> None:
         """Remember how a source looked when it was last read; without a new label it keeps the one it has."""
@@ -218,6 +231,29 @@ class StoreWriter(Store):
             "digest = excluded.digest, failure = excluded.failure, label = coalesce(nullif(excluded.label, ''), label)"
         )
         self._connection.execute(sql, (uri, root, content, failure, label))
+
+    def forget_digests(self) -> None:
+        """Have every source read again by the next ``sync``."""
+        self._connection.execute("UPDATE sources SET digest = ''")
+
+    def note_fetched(self, uri: str, fetched: Fetched) -> None:
+        """Remember what a server said of a source."""
+        values = (uri, fetched.address, fetched.etag, fetched.modified, fetched.stamp)
+        self._connection.execute("INSERT OR REPLACE INTO fetched VALUES (?, ?, ?, ?, ?)", values)
+
+    def fetched(self, uri: str) -> Fetched | None:
+        """What was remembered of it, or None where it has to be read anew: it failed, or lost an article."""
+        sql = (
+            "SELECT address, etag, modified, stamp FROM fetched JOIN sources USING (uri) "
+            "WHERE uri = ? AND digest != '' AND failure = ''"
+        )
+        rows = self._rows(sql, (uri,))
+        return Fetched(*rows[0]) if rows else None
+
+    def doc_ids_below(self, root: str) -> list[str]:
+        """Ids of the documents of all sources under a root."""
+        sql = "SELECT doc_id FROM documents JOIN sources ON origin = sources.uri WHERE root = ?"
+        return [row[0] for row in self._rows(sql, (root,))]
 
     def forget_source(self, uri: str) -> None:
         """Forget a source that is gone."""

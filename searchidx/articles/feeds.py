@@ -1,0 +1,127 @@
+"""Feeds and sitemaps: which articles they list. The owner of fastfeedparser."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from searchidx.articles.dates import parse_date
+from searchidx.articles.decoding import marked_encoding
+from searchidx.errors import ExtractError
+
+FEED, SITEMAP = "feed", "sitemap"
+MAX_ENTRIES = 50_000
+"""Articles that a feed, or a sitemap with all below it, can name: what the protocol allows one sitemap."""
+_HEAD = 4096
+_SPACE = r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*)*"
+_ROOT = re.compile(rf"{_SPACE}<(?:\w+:)?(rss|feed|rdf|urlset|sitemapindex)\b", re.IGNORECASE | re.DOTALL)
+_JSON_FEED = re.compile(r'\s*\{.*?"version"\s*:\s*"https?:\\?/\\?/jsonfeed\.org', re.DOTALL)
+
+
+class Listed(NamedTuple):
+    """An article in a feed or sitemap, or another sitemap.
+
+    Attributes:
+        link: as written there, to be read relative to the feed.
+        changed: ISO 8601, when the feed says that it changed last; ``""`` where it does not.
+        published: the same for when it appeared.
+        title: as the feed has it, like ``author``.
+        author: joined where they are several.
+        deeper: whether it is a sitemap and no article.
+    """
+
+    link: str
+    changed: str = ""
+    published: str = ""
+    title: str = ""
+    author: str = ""
+    deeper: bool = False
+
+    @property
+    def date(self) -> str:
+        """By which the newest are known."""
+        return self.published or self.changed
+
+
+def kind_of(body: bytes) -> str:
+    """``feed``, ``sitemap``, or ``""`` for anything else, by how it begins."""
+    head = body[:_HEAD].decode(marked_encoding(body[:_HEAD]) or "utf-8", "replace")
+    if found := _ROOT.match(head):
+        return SITEMAP if found[1].lower() in ("urlset", "sitemapindex") else FEED
+    return FEED if _JSON_FEED.match(head) else ""
+
+
+def unpacked(body: bytes, limit: int, uri: str) -> bytes:
+    """The body of a ``.gz`` file, up to a limit; anything else as it is.
+
+    Raises:
+        ExtractError: it is damaged, or longer than ``limit``.
+    """
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        with gzip.open(io.BytesIO(body)) as file:
+            plain = file.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ExtractError(uri, f"the compressed file is damaged: {error}") from None
+    if len(plain) > limit:
+        raise ExtractError(uri, f"unpacked it is longer than {limit >> 20} MiB")
+    return plain
+
+
+def read_feed(body: bytes, uri: str) -> Iterator[Listed]:
+    """The articles of an RSS, Atom, RDF or JSON feed, in its order, those without a link left out.
+
+    Raises:
+        ExtractError: it is no feed that can be read.
+    """
+    import fastfeedparser
+
+    try:  # given bytes, it fetches nothing; entities are not resolved
+        entries: list[dict[str, Any]] = fastfeedparser.parse(
+            body, include_content=False, include_tags=False, include_media=False, include_enclosures=False
+        )["entries"]
+    except Exception as error:  # its parser meets whatever a server sends
+        raise ExtractError(uri, f"the feed cannot be read: {error}"[:200]) from None
+    for entry in entries:
+        if link := _page_of(entry):
+            changed, published = (parse_date(_line(entry.get(key))) for key in ("updated", "published"))
+            yield Listed(link, changed or published, published, _line(entry.get("title")), _line(entry.get("author")))
+
+
+def _page_of(entry: dict[str, Any]) -> str:
+    """The link to the article itself, and not to the entry or to a sound file."""
+    links = (_line(link.get("href")) for link in entry.get("links", ()) if link.get("rel") in (None, "", "alternate"))
+    return next(filter(None, links), _line(entry.get("link")))
+
+
+def read_sitemap(body: bytes, uri: str) -> Iterator[Listed]:
+    """The pages of a sitemap, or the sitemaps of an index, in its order.
+
+    Raises:
+        ExtractError: it is no XML.
+    """
+    from lxml import etree
+
+    parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError as error:
+        raise ExtractError(uri, f"the sitemap cannot be read: {error.msg}") from None
+    if root is None:
+        raise ExtractError(uri, "the sitemap cannot be read: there is nothing in it")
+    deeper = etree.QName(root).localname.lower() == "sitemapindex"
+    for element in root.iterchildren("{*}url", "{*}sitemap"):
+        link = _line(element.findtext("{*}loc"))
+        if link:
+            published = parse_date(_line(element.findtext("{*}news/{*}publication_date")))
+            changed = parse_date(_line(element.findtext("{*}lastmod"))) or published
+            yield Listed(link, changed, published, _line(element.findtext("{*}news/{*}title")), deeper=deeper)
+
+
+def _line(value: Any) -> str:
+    return " ".join(value.split()) if isinstance(value, str) else ""

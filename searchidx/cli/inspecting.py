@@ -1,0 +1,110 @@
+"""``inspect``: what of a source would be indexed, what is dropped, and why."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+import typer
+
+from searchidx.cli import terminal
+from searchidx.cli.arguments import AsJson, FurnitureOption, Limit, Sources
+from searchidx.cli.output import print_json_array
+from searchidx.types import Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from searchidx.inspection import Inspection, Part
+
+MARGIN = 7
+"""Columns before a block, where its score stands."""
+
+
+def inspect(
+    sources: Sources,
+    furniture: FurnitureOption = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what of a source would be kept, and what dropped and why.
+
+    Nothing is indexed. Each block has the evidence that it is furniture: above 0 for, below 0 against.
+
+    Example: searchidx inspect saved-page.html
+    """
+    from searchidx.inspection import inspect
+
+    run = _Run()
+    items = chain.from_iterable(inspect(name, furniture=furniture or "drop") for name in sources)
+    found = islice(run.articles(items), limit)
+    if as_json:
+        print_json_array(inspection.to_dict() for inspection in found)
+    else:
+        out = terminal.console()
+        for inspection in found:
+            _print(out, inspection)
+    sys.stdout.flush()
+    for failure in run.failures:
+        terminal.note(f"failed: {failure.uri}: {failure.reason}")
+    if run.failures and not run.read:
+        raise typer.Exit(1)
+
+
+class _Run:
+    """How many articles were read, and what failed."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.failures: list[Failure] = []
+
+    def articles(self, items: Iterable[Inspection | Failure]) -> Iterator[Inspection]:
+        """The articles, one at a time."""
+        for item in items:
+            if isinstance(item, Failure):
+                self.failures.append(item)
+            else:
+                self.read += 1
+                yield item
+
+
+def _print(out: Console, inspection: Inspection) -> None:
+    """Facts, then the blocks with scores (dropped ones struck out, with the reason), then where the passages are."""
+    from rich.text import Text
+
+    document = inspection.document
+    out.print(Text(terminal.line(document.title) or terminal.line(document.doc_id), "bold"), soft_wrap=True)
+    for name, value in _facts(inspection):
+        out.print(Text.assemble((f"{name:<10} ", "cyan"), terminal.line(value)), soft_wrap=True)
+    out.print()
+    for part in inspection.parts:
+        _print_part(out, part)
+    out.print()
+    for passage in inspection.passages:
+        heading = f" § {terminal.line(passage.heading)}" if passage.heading else ""
+        opening = terminal.line(passage.text[:60])
+        told = f"passage {passage.ordinal + 1:>3} [{passage.start}-{passage.end}]{heading}: {opening}"
+        out.print(Text(told, "dim"), soft_wrap=True)
+    out.print()
+
+
+def _facts(inspection: Inspection) -> list[tuple[str, str]]:
+    document, parts = inspection.document, inspection.parts
+    dropped = [part for part in parts if not part.kept]
+    words, all_words = (sum(len(part.text.split()) for part in some) for some in (dropped, parts))
+    kept = f"{len(parts) - len(dropped):,} of {len(parts):,} blocks; {words:,} of {all_words:,} words dropped"
+    facts = [(name, str(getattr(document, name))) for name in ("doc_id", "uri", "published", "author", "source")]
+    facts += [("language", document.language), ("format", inspection.format), ("kept", kept), ("note", inspection.note)]
+    return [(name, value or "not known") for name, value in facts if value or name != "note"]
+
+
+def _print_part(out: Console, part: Part) -> None:
+    from rich.text import Text
+
+    text = Text(terminal.line(part.text), "" if part.kept else "dim strike")
+    if not part.kept:
+        text.append(f"  ← {part.reason}", "yellow not dim not strike")
+    mark = Text(f"{part.score:>+5.1f} {' ' if part.kept else '-'} ", "dim" if part.kept else "yellow")
+    terminal.print_indented(out, text, MARGIN + 1, mark)

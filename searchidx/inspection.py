@@ -1,0 +1,101 @@
+"""What would become of a source: the article, what of the text is dropped and why, the passages. Nothing is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from searchidx.articles import chunking, formats, sources
+from searchidx.articles.boilerplate import judge, strip
+from searchidx.encoders import DEFAULT_ENCODER, load_encoder
+from searchidx.types import Document, Failure, Furniture, Passage, Source
+
+PAGE = "text/html"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A block of a source: kept or dropped, with its evidence for furniture (below 0: for a body) and the reason."""
+
+    text: str
+    kept: bool
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One article as ``add`` would store it, and the blocks of its source.
+
+    Attributes:
+        document: the article.
+        format: media type of the source it was read from.
+        parts: the blocks of the source in order; those of a page that are not in its article are dropped.
+        passages: what would be encoded, with headings.
+        note: what is to be known of the whole, or ``""``.
+    """
+
+    document: Document
+    format: str
+    parts: tuple[Part, ...]
+    passages: tuple[Passage, ...]
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def inspect(
+    spec: str, *, furniture: Furniture = "drop", max_tokens: int = chunking.DEFAULT_MAX_TOKENS
+) -> Iterator[Inspection | Failure]:
+    """Read what ``spec`` names (as ``Index.add`` does) and tell what of it would be kept; raises nothing of its own."""
+    encoder = load_encoder(DEFAULT_ENCODER)
+    for found in sources.find(spec, Counter()):
+        if isinstance(found, Failure):
+            yield found
+            continue
+        for item in formats.read(found, furniture="keep"):
+            if isinstance(item, Failure):
+                yield item
+                continue
+            document, parts, note = _judged(found, item, furniture)
+            (passages,) = chunking.split([document], max_tokens, encoder.count_tokens)
+            yield Inspection(document, found.media_type, tuple(parts), tuple(passages), note)
+
+
+def _judged(source: Source, document: Document, furniture: Furniture) -> tuple[Document, list[Part], str]:
+    """The document as it would be stored, the blocks that it was made of, and a note."""
+    if source.media_type == PAGE:
+        return document, _parts_of_page(source, document), ""
+    if source.media_type not in formats.SCRAPED or furniture == "keep":
+        return document, [replace(part, kept=True) for part in _parts(document.text)], "kept as it is"
+    text, blocks = strip(document.text)
+    parts = [Part(document.text[one.start : one.end], one.kept, one.score, one.reason) for one in blocks]
+    note = "nothing but furniture: kept whole" if parts and all(part.kept and part.score > 0 for part in parts) else ""
+    return replace(document, text=text.strip()), parts, note
+
+
+def _parts(text: str) -> list[Part]:
+    return [Part(text[one.start : one.end], one.kept, one.score, one.reason) for one in judge(text)]
+
+
+def _parts_of_page(source: Source, document: Document) -> list[Part]:
+    """The blocks of a page: dropped where their words do not stand in the article, in this order."""
+    from searchidx.articles.webpage import read_blocks
+
+    article = f" {_words(document.title)} \n {_words(document.text)} "
+    parts = []
+    for part in _parts("\n\n".join(read_blocks(source.path.read_bytes(), source))):
+        words = _words(part.text)
+        kept = not words or f" {words} " in article
+        reason = part.reason if kept or part.score > 0 else "not in the article"
+        parts.append(replace(part, kept=kept, reason=reason))
+    return parts
+
+
+def _words(text: str) -> str:
+    """The letters and digits of a text, words apart by one blank: what markup and spacing leave alone."""
+    return " ".join("".join(sign if sign.isalnum() else " " for sign in text).split())
