@@ -279,6 +279,10 @@ class Index:
         kind = self._store.setting("encoder")["fingerprint"].partition(":")[0]
         return weights_of(mode, kind)["bound"]
 
+    def setting(self, name: str) -> Any:
+        """One of ``encoder``, ``max_tokens``, ``created``..., as ``status`` tells it, without looking at the parts."""
+        return self._store.setting(name)
+
     def get(self, doc_id: str) -> Document | None:
         """An article with its whole text, or None."""
         return self._store.document(doc_id)

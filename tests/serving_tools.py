@@ -15,7 +15,20 @@ from searchidx.serving.http import create_app
 from searchidx.serving.keys import Key, read_keys
 from searchidx.serving.run import listen, make_server
 
-__all__ = ["ARTICLES", "Door", "Key", "Limits", "ask", "keys", "made", "raw", "served"]
+__all__ = ["ARTICLES", "GUEST", "KEYS", "READ", "Door", "Key", "Limits", "ask", "keys", "made", "raw", "served"]
+
+READ = "read-key-0123456789ab"
+GUEST = "guest-key-0123456789a"
+KEYS = f"""
+[[key]]
+name = "reader"
+key = "{READ}"
+[[key]]
+name = "guest"
+key = "{GUEST}"
+indexes = ["other"]
+"""
+"""A key to read everything, and one for an index called other."""
 
 ARTICLES = [
     Document(

@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from serving_tools import Door, Limits, ask, keys, made, served
+from serving_tools import GUEST, KEYS, READ, Door, Limits, ask, keys, made, served
 
 from searchidx import Document, Index
 from searchidx.encoders import load_encoder
@@ -26,17 +26,6 @@ from searchidx.serving.catalogue import Catalogue
 from searchidx.serving.http import create_app
 from searchidx.serving.vector_stores import doc_id_of, file_id_of
 
-READ = "read-key-0123456789ab"
-GUEST = "guest-key-0123456789a"
-KEYS = f"""
-[[key]]
-name = "reader"
-key = "{READ}"
-[[key]]
-name = "guest"
-key = "{GUEST}"
-indexes = ["other"]
-"""
 DOC_IDS = [
     "plain", "a/b/content", "content", "https://x.example/a?b=c#d", "..", ".", "../../etc/passwd", "ü/日本 語",
     "x?y=z&w", "file-abc", "a%2Fb", "trailing/", "/leading", "a\\b", "a b", "+", ";", "null", "files", "k" * 1000,

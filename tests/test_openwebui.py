@@ -6,22 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
-from serving_tools import ARTICLES, Door, ask, keys, made, served
+from serving_tools import ARTICLES, GUEST, KEYS, READ, Door, ask, keys, made, served
 
 from searchidx import Document, Index
 from searchidx.serving.public import article_of, article_page
 
-READ = "read-key-0123456789ab"
-GUEST = "guest-key-0123456789a"
-KEYS = f"""
-[[key]]
-name = "reader"
-key = "{READ}"
-[[key]]
-name = "guest"
-key = "{GUEST}"
-indexes = ["other"]
-"""
 WEB = "https://news.example/zte?id=7&lang=en"
 DOC_IDS = ["a/b", "https://x.example/a?b=c#d", "..", "ü 日本", "x?y#z", "a%2Fb", "/", "trailing/", "-", "search"]
 

@@ -148,7 +148,7 @@ def _models(request: Request) -> dict[str, str]:
     found = {DEFAULT_ENCODER: ""}
     for index in catalogue(request).names(caller(request)):
         with suppress(SearchIdxError), catalogue(request).reading(index, caller(request)) as opened:
-            encoder = opened.status()["encoder"]
+            encoder = opened.setting("encoder")
             found.setdefault(public_name(encoder["name"], encoder["fingerprint"]), index)
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -125,7 +125,7 @@ def list_files(request: Request, vector_store_id: Name, asked: Annotated[FilePag
     with catalogue(request).reading(vector_store_id, caller(request)) as index:
         doc_ids = (document.doc_id for document in index.list()) if asked.filter in (None, "completed") else ()
         page, more = _page(doc_ids, asked, file_id_of)
-        made = made_at(index.status())
+        made = made_at(index)
         files = [_file(document, made, vector_store_id, request) for document in map(index.get, page) if document]
     return as_json(_listed(files, more))
 
@@ -134,7 +134,7 @@ def list_files(request: Request, vector_store_id: Name, asked: Annotated[FilePag
 def get_file(request: Request, vector_store_id: Name, file_id: FileId) -> Response:
     """One article, without its text."""
     with catalogue(request).reading(vector_store_id, caller(request)) as index:
-        return as_json(_file(_document(index, file_id), made_at(index.status()), vector_store_id, request))
+        return as_json(_file(_document(index, file_id), made_at(index), vector_store_id, request))
 
 
 @router.get("/{vector_store_id}/files/{file_id}/content", operation_id="openai_get_file_content")
@@ -233,12 +233,12 @@ def _listed(items: list[dict[str, Any]], more: bool) -> dict[str, Any]:
 
 def _store(request: Request, name: str) -> dict[str, Any]:
     with catalogue(request).reading(name, caller(request)) as index:
-        status = index.status()
+        status, made = index.status(), made_at(index)
     about = {
         "encoder": public_name(status["encoder"]["name"], status["encoder"]["fingerprint"]),
         "language": status["language"],
     }
-    return _as_store(name, made_at(status), status["bytes"], status["documents"], status["failed"], about)
+    return _as_store(name, made, status["bytes"], status["documents"], status["failed"], about)
 
 
 def _store_or_not(request: Request, name: str) -> dict[str, Any]:
@@ -264,9 +264,9 @@ def _as_store(name: str, made: int, size: int, documents: int, failed: int, abou
     }
 
 
-def made_at(status: Mapping[str, Any]) -> int:
+def made_at(index: Index) -> int:
     """When an index was made, in Unix seconds; its files say the same, since nobody notes when an article came."""
-    return int(datetime.fromisoformat(status["created"]).timestamp())
+    return int(datetime.fromisoformat(index.setting("created")).timestamp())
 
 
 def _file(document: Document, made: int, store: str, request: Request) -> dict[str, Any]:
