@@ -16,6 +16,7 @@ LAYERS = [
     {"searchidx.storage", "searchidx.ranking"},
     {"searchidx.ingest", "searchidx.search", "searchidx.rerank", "searchidx.inspection"},
     {"searchidx.reencode", "searchidx.legs"},
+    {"searchidx.reader"},
     {"searchidx.index"},
     {"searchidx.evaluation"},
     {"searchidx"},
