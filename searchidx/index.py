@@ -130,11 +130,18 @@ class Index(Reader):
             finally:
                 writer.close(fold=False)
 
-    def _ingest(self, writer: StoreWriter, progress: Callable[[Progress], None] | None, **options: bool) -> Ingest:
+    @contextmanager
+    def _ingest(
+        self, writer: StoreWriter, progress: Callable[[Progress], None] | None, **options: bool
+    ) -> Iterator[Ingest]:
         from searchidx.ingest import Ingest
 
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        return Ingest(writer, self.encoder, generation, max_tokens, progress=progress, **options)
+        run = Ingest(writer, self.encoder, generation, max_tokens, progress=progress, **options)
+        try:
+            yield run
+        finally:
+            run.close()
 
     def add(
         self,
@@ -166,8 +173,8 @@ class Index(Reader):
         """
         with self._writing(wait) as writer:
             items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
-            run = self._ingest(writer, progress, mirror=False, allow_private=allow_private)
-            report = run.add(items, limit=limit, since=since)
+            with self._ingest(writer, progress, mirror=False, allow_private=allow_private) as run:
+                report = run.add(items, limit=limit, since=since)
             self._legs.catch_up(progress)
         return report
 
@@ -226,7 +233,8 @@ class Index(Reader):
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()
-            report = self._ingest(writer, progress, mirror=True, allow_private=allow_private).sync()
+            with self._ingest(writer, progress, mirror=True, allow_private=allow_private) as run:
+                report = run.sync()
             self._legs.catch_up(progress)
         return report
 

@@ -1,8 +1,9 @@
 """Journey 1: sources become documents, passages, vectors, and one transaction in the store.
 
 Read ``Ingest.add`` from top to bottom. Documents are gathered into batches, so that the encoder works on many texts at
-once and one synced transaction acknowledges many articles; a batch is kept to about two seconds of work, which is the
-most that a killed process repeats. Nothing here grows with the corpus: what a run has met is noted on disk.
+once and one synced transaction acknowledges many articles. While a batch is stored the next one is prepared (cut and
+encoded, see ``preparing.py``); each is kept to about two seconds of work, and these two are the most that a killed process
+repeats. Nothing here grows with the corpus: what a run has met is noted on disk.
 """
 
 from __future__ import annotations
@@ -10,21 +11,25 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from searchidx.articles import chunking, feeds, formats, sources, web
+from searchidx.articles import feeds, formats, sources, web
 from searchidx.articles.addresses import is_address
 from searchidx.articles.dates import require_date
 from searchidx.articles.fetching import Fetcher
 from searchidx.errors import ExtractError
+from searchidx.preparing import Preparation
 from searchidx.storage.analysis import UNKNOWN
 from searchidx.storage.language import language_of
 from searchidx.storage.store import digest
 from searchidx.storage.writer import Entry, StoreWriter
 from searchidx.types import Change, Document, Encoder, Failure, Report, Source
+
+if TYPE_CHECKING:
+    from searchidx.preparing import Prepared
 
 MAX_BATCH = 2_000_000
 """Characters in a batch at most: about 3,000 passages."""
@@ -65,6 +70,9 @@ class _Batch:
     sources: list[tuple[Source, str, str]] = field(default_factory=list)
     failed: list[tuple[Failure, str]] = field(default_factory=list)
     characters: int = 0
+    changed: list[tuple[Document, bytes, str]] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    new: int = 0
 
 
 class Ingest:
@@ -92,9 +100,7 @@ class Ingest:
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self._store = store
-        self._encoder = encoder
         self._generation = generation
-        self._max_tokens = max_tokens
         self._furniture = store.furniture()
         self._mirror = mirror
         self._progress = progress or (lambda _: None)
@@ -104,6 +110,8 @@ class Ingest:
         self._bytes = Counter[str]()
         self._skipped: Counter[str] = Counter()
         self._failed: list[Failure] = []
+        self._preparation = Preparation(encoder, max_tokens)
+        self._prepared: _Batch | None = None  # the batch that is being prepared
         self._began = self._stored = time.monotonic()
         self._web = web.Web(store.fetched, Fetcher(allow_private=allow_private))
         self._options: dict[str, Any] = {}
@@ -127,6 +135,10 @@ class Ingest:
                     self._read(found)
         self.flush()
         return self.report()
+
+    def close(self) -> None:
+        """Let go of the second process, if there is one."""
+        self._preparation.close()
 
     def report(self) -> Report:
         """What this run has done so far."""
@@ -230,57 +242,56 @@ class Ingest:
         self._batch.documents.append((document, origin))
         self._batch.characters += len(document.text)
         if self._batch.characters >= self._batch_size or len(self._batch.documents) >= 2000:
-            self.flush()
+            self._next_batch()
         return None
 
     # one transaction
 
     def flush(self) -> None:
-        """Store the batch: on return its articles are acknowledged, and survive a kill or a power loss."""
-        batch, self._batch = self._batch, _Batch()
-        began = self._stored = time.monotonic()
-        known = self._store.known([document.doc_id for document, _ in batch.documents])
-        changed, moved = [], []
-        for document, origin in batch.documents:
-            before, content = known.get(document.doc_id), digest(document)
-            if before is None or before.digest != content:
-                changed.append((document, content, origin))
-            elif before.origin != origin:
-                moved.append((document.doc_id, origin))
-        entries = self._encode(changed)
+        """Store all that was taken: on return it is acknowledged, and survives a kill or a power loss."""
+        self._next_batch()
+        self._next_batch()
+
+    def _next_batch(self) -> None:
+        """Have the batch prepared, and store the one before meanwhile."""
+        began = time.monotonic()
+        before, self._batch = self._batch, _Batch()
+        ready, self._prepared = self._prepared, before
+        prepared = self._preparation.result() if ready else []
+        known = self._store.known([document.doc_id for document, _ in before.documents])
+        for document, origin in before.documents:
+            was, content = known.get(document.doc_id), digest(document)
+            if was is None or was.digest != content:
+                before.changed.append((document, content, origin))
+            elif was.origin != origin:
+                before.moved.append((document.doc_id, origin))
+        before.new = sum(document.doc_id not in known for document, _, _ in before.changed)
+        self._preparation.begin([document for document, _, _ in before.changed])
+        if ready and (ready.documents or ready.sources or ready.failed):
+            self._store_batch(ready, prepared)
+        self._adapt(before.characters, time.monotonic() - began)
+
+    def _store_batch(self, batch: _Batch, prepared: Prepared) -> None:
+        """One transaction."""
+        self._stored = time.monotonic()
+        entries = [
+            Entry(document, content, origin, passages, vectors)
+            for (document, content, origin), (passages, vectors) in zip(batch.changed, prepared, strict=True)
+        ]
         with self._store.transaction():
-            if changed and self._store.setting("language") == UNKNOWN:
-                self._store.set(language=language_of([document for document, _, _ in changed]))
+            if entries and self._store.setting("language") == UNKNOWN:
+                self._store.set(language=language_of([entry.document for entry in entries]))
             self._store.put(entries, self._generation)
-            self._store.move(moved)
+            self._store.move(batch.moved)
             gone = [doc_id for source in batch.sources for doc_id in self._finish(*source)]
             removed = self._store.drop(gone)
             for failure, root in batch.failed:
                 self._store.note_root(root, self._options)
                 self._store.note_source(failure.uri, root, "", failure.reason)
-        new = sum(document.doc_id not in known for document, _, _ in changed)
-        self._tally.update(added=new, updated=len(changed) - new, unchanged=len(batch.documents) - len(changed))
+        changed = len(batch.changed)
+        self._tally.update(added=batch.new, updated=changed - batch.new, unchanged=len(batch.documents) - changed)
         self._tally.update(removed=removed, passages=sum(len(entry.passages) for entry in entries))
-        self._adapt(batch.characters, time.monotonic() - began)
         self._tell()
-
-    def _encode(self, changed: Sequence[tuple[Document, bytes, str]]) -> list[Entry]:
-        """Cut documents into passages and encode them all at once."""
-        if not changed:
-            return []
-        documents = [document for document, _, _ in changed]
-        cut = chunking.split(documents, self._max_tokens, self._encoder.count_tokens)
-        inputs = [
-            chunking.encoder_input(document.title, passage.heading, passage.text, self._max_tokens)
-            for document, passages in zip(documents, cut, strict=True)
-            for passage in passages
-        ]
-        vectors = self._encoder.encode_passages(inputs)
-        entries, first = [], 0
-        for (document, content, origin), passages in zip(changed, cut, strict=True):
-            entries.append(Entry(document, content, origin, passages, vectors[first : first + len(passages)]))
-            first += len(passages)
-        return entries
 
     def _finish(self, source: Source, content: str, failure: str) -> list[str]:
         """Note a source as read; returns the articles that are gone from it.

@@ -160,7 +160,8 @@ def _pairs(run: str) -> list[str]:
 
 def _parts(text: str) -> Iterator[str]:
     """The longer parts of words of letters and digits; not those of ``20th`` and ``1980s``."""
-    for word in _WORD.findall(text):
+    pieces = (piece for piece in text.split() if not piece.isalpha() and _MIXED.search(piece))
+    for word in (word for piece in pieces for word in _WORD.findall(piece)):
         if not (word.isalpha() or word.isdigit() or len(word) > LONGEST or _ORDINAL.fullmatch(word)):
             yield from (part for part in _PART.findall(word) if len(part) > 1)
 

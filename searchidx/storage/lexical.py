@@ -22,7 +22,7 @@ from searchidx.storage.lexical_files import Segments
 from searchidx.storage.lexical_query import any_of, best, ceiling, terms_of
 from searchidx.storage.lexical_tail import TAIL_LIMIT, Tail
 from searchidx.storage.store import Store
-from searchidx.types import Change, Passage, Query, Ranking
+from searchidx.types import Change, Query, Ranking
 
 if TYPE_CHECKING:
     import tantivy
@@ -223,10 +223,10 @@ class LexicalIndex:
             old = [c.passage_id for c in batch if not c.put and (not first_put or c.passage_id < first_put)]
             for passage_id in old:
                 _delete(writer, passage_id)
-            passages = self._store.passages(put)
-            for passage, document in passages.values():
-                writer.add_document(_document(passage, document.title))
-            expected, last = expected + len(passages) - len(old), batch[-1].seq
+            for passage_id, *parts in self._store.texts(put):
+                writer.add_document(_new_document({"id": passage_id, "text": passage_text(*parts)}))
+                expected += 1
+            expected, last = expected - len(old), batch[-1].seq
         _delete(writer, 0)
         writer.add_document(_new_document({"id": 0, "position": last, "store": self._tag}))
         writer.commit()
@@ -292,7 +292,3 @@ def _new_document(fields: dict[str, Any]) -> tantivy.Document:
     from tantivy import Document
 
     return Document.from_dict(fields, schema())
-
-
-def _document(passage: Passage, title: str) -> tantivy.Document:
-    return _new_document({"id": passage.passage_id, "text": passage_text(title, passage.heading, passage.text)})

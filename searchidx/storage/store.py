@@ -275,6 +275,24 @@ class Store:
             found[passage_id] = Passage(passage_id, document.doc_id, ordinal, heading, start, stop, text), document
         return found
 
+    def texts(self, ids: Sequence[int]) -> Iterator[tuple[int, str, str, str]]:
+        """Id, title, heading and text of some passages; ids that are no longer known are left out.
+
+        Several times as fast as ``passages`` for neighbours: the text of an article is read once for all of them.
+        """
+        rows = self._by_ids(
+            "SELECT document, passage_id, heading, start, stop, checksum FROM passages WHERE passage_id IN ({})", ids
+        )
+        sql = "SELECT document, doc_id, title, text FROM documents LEFT JOIN texts USING (document) "
+        found = self._by_ids(sql + "WHERE document IN ({})", list(dict.fromkeys(row[0] for row in rows)))
+        documents = {document: values for document, *values in found}
+        for document, passage_id, heading, start, stop, expected in rows:
+            doc_id, title, whole = documents[document]
+            text = (whole or "")[start:stop]
+            if checksum(heading, text) != expected:
+                raise self._damaged(doc_id)
+            yield passage_id, title, heading, text
+
     def _damaged(self, doc_id: str) -> IndexCorrupted:
         return IndexCorrupted(
             f"the text of article {doc_id!r} in {self.folder} is damaged: remove it (searchidx remove) and add it again"

@@ -133,8 +133,8 @@ class StoreWriter(Store):
     def put_vectors(self, ids: Iterable[int], vectors: Matrix, generation: int) -> None:
         """Store vectors, float32 [n, dim], as float16."""
         check_vectors(vectors, self.setting("encoder")["dim"] if generation == self.setting("generation") else None)
-        half = vectors.astype("<f2")
-        blobs = ((i, row.tobytes()) for i, row in zip(ids, half, strict=True))
+        raw, size = vectors.astype("<f2").tobytes(), 2 * vectors.shape[1]
+        blobs = ((i, raw[at : at + size]) for i, at in zip(ids, range(0, len(raw), size or 1), strict=True))
         self._connection.executemany(
             f"INSERT OR REPLACE INTO {schema.vector_table(generation)} VALUES (?, ?, ?)",
             ((i, blob, xxhash.xxh3_64_digest(blob)) for i, blob in blobs),
