@@ -2,8 +2,8 @@
 
 Read ``Ingest.add`` from top to bottom. Documents are gathered into batches, so that the encoder works on many texts at
 once and one synced transaction acknowledges many articles. While a batch is stored the next one is prepared (cut and
-encoded, see ``preparing.py``); each is kept to about two seconds of work, and these two are the most that a killed process
-repeats. Nothing here grows with the corpus: what a run has met is noted on disk.
+encoded, see ``preparing.py``); each is kept to about two seconds of work, and these two are the most that a killed
+process repeats. Nothing here grows with the corpus: what a run has met is noted on disk.
 """
 
 from __future__ import annotations
