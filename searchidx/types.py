@@ -44,6 +44,8 @@ class Fetched:
         title: by the feed, for a page that does not say; so are ``published`` and ``author``.
         published: ISO 8601.
         author: as printed.
+        content: what a feed has of its text, as HTML, where the page was never read.
+        unread: why the page itself was not read this time; ``""`` where it was.
 
     """
 
@@ -54,6 +56,8 @@ class Fetched:
     title: str = ""
     published: str = ""
     author: str = ""
+    content: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

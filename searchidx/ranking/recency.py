@@ -20,7 +20,7 @@ POOL = 1000
 """Passages of each leg among which dates choose, at least."""
 _UNITS: Mapping[str, float] = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 365.25 / 12, "y": 365.25}
 _SPAN = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*([hdwmy]?)\s*", re.ASCII | re.IGNORECASE)
-_LATER = ("-01", "-01")
+_FIRST = ("01", "01")
 
 
 def check(sort: str, half_life: str | float | None, as_of: str | datetime | None) -> None:
@@ -62,7 +62,7 @@ def day_of(published: str) -> float | None:
         return None
     parts = published.split("-")
     try:
-        moment = datetime.fromisoformat("-".join([*parts, *_LATER[len(parts) - 1 :]]))
+        moment = datetime.fromisoformat("-".join([*parts, *_FIRST[len(parts) - 1 :]]))
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() / 86_400
