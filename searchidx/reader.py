@@ -112,7 +112,7 @@ class Reader:
             fusion: ``weighted`` (normalised scores) or ``rrf`` (reciprocal rank), for hybrid.
             lexical_weight: weight of BM25 from 0 to 1 in weighted fusion; None for the measured default.
             min_score: only hits at least this relevant, from 0 to 1; an empty list says that nothing relevant is there.
-            sort: ``relevance``, or ``date``: the newest of those that are at least half as relevant as the best, the
+            sort: ``relevance``, or ``date``: the newest of those that are at least 30% as relevant as the best, the
                 undated last; fewer than k where fewer are.
             half_life: relevance counts half as much for an article that is so much older: days, or ``12h``, ``30d``,
                 ``6w``, ``3m`` (months), ``1y``. One without a date is taken to be as old as most candidates are.

@@ -82,7 +82,7 @@ def test_a_date_counts_from_its_first_moment():
 
 
 def test_the_newest_come_first_the_undated_last_and_what_is_hardly_relevant_not_at_all():
-    assert newest([0.8, 0.7, 0.6, 0.5, 0.5, 0.1], [1.0, None, 3.0, None, 3.0, 9.0]) == [2, 4, 0, 1, 3]
+    assert newest([0.8, 0.7, 0.6, 0.5, 0.3, 0.2], [1.0, None, 3.0, None, 3.0, 9.0]) == [2, 4, 0, 1, 3]
     assert newest([], []) == []
 
 

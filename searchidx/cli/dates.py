@@ -38,7 +38,7 @@ Sort: TypeAlias = Annotated[
     typer.Option(
         "--sort",
         metavar="relevance|date",
-        help="date: the newest of the hits at least half as relevant as the best; undated ones last.",
+        help="date: the newest of the hits at least 30% as relevant as the best; undated ones last.",
     ),
 ]
 HalfLife: TypeAlias = Annotated[

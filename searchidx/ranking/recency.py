@@ -14,7 +14,7 @@ from statistics import median
 
 from searchidx.articles.dates import parse_date
 
-ENOUGH = 0.5
+ENOUGH = 0.3
 """Share of the relevance of the best candidate from which on a hit is relevant enough to be sorted by its date."""
 POOL = 1000
 """Passages of each leg among which dates choose, at least."""

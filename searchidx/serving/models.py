@@ -75,7 +75,7 @@ def _moment(value: str | None) -> str | None:
 Sort = Annotated[
     Literal["relevance", "date"],
     Field(
-        description="date: newest first, among the hits that are at least half as relevant as the best; undated last."
+        description="date: newest first, among the hits that are at least 30% as relevant as the best; undated last."
     ),
 ]
 HalfLife = Annotated[
