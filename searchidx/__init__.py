@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from searchidx.evaluation import evaluate
     from searchidx.index import Index
     from searchidx.ingest import Progress
-    from searchidx.types import Citation, Context, Document, Failure, Hit, Leg, Passage, Report
+    from searchidx.types import Citation, Context, Document, Failure, Hit, Leg, Passage, Report, Undated
 
 __version__ = "0.1.0"
 
@@ -65,13 +65,14 @@ __all__ = [
     "SearchIdxError",
     "SourceError",
     "StorageError",
+    "Undated",
     "Unreachable",
     "evaluate",
     "load_encoder",
 ]
 
 _HOMES = {"Index": "index", "Progress": "ingest", "load_encoder": "encoders", "evaluate": "evaluation"} | dict.fromkeys(
-    ("Citation", "Context", "Document", "Failure", "Hit", "Leg", "Passage", "Report"), "types"
+    ("Citation", "Context", "Document", "Failure", "Hit", "Leg", "Passage", "Report", "Undated"), "types"
 )
 
 

@@ -193,7 +193,7 @@ class Ingest:
         first_failure, failures = "", 0
         found = replace(source, uri=source.web.address) if source.web else source  # after redirects
         told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
-        for item in formats.read(found, told, furniture=self._furniture):
+        for item in web.read(found, told, furniture=self._furniture):
             failure = item if isinstance(item, Failure) else self._offer(web.complete(item, source), source.uri)
             if failure:
                 first_failure, failures = first_failure or failure.reason, failures + 1
@@ -306,7 +306,7 @@ class Ingest:
         unseen = self._store.unseen(source.uri)
         replaced = unseen if not failure and (single or self._mirror) else []
         self._store.note_root(source.root, self._options)
-        if source.web:
+        if source.web and not source.web.unread:
             self._store.note_fetched(source.uri, source.web)
         # what add leaves, sync looks at again: an empty digest equals none
         self._store.note_source(source.uri, source.root, content if unseen == replaced else "", failure, source.label)

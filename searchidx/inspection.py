@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
-from searchidx.articles import chunking, formats, sources
+from searchidx.articles import chunking, feeds, formats, sources, web
+from searchidx.articles.addresses import is_address
 from searchidx.articles.boilerplate import judge, strip
+from searchidx.articles.fetching import Fetcher
 from searchidx.encoders import DEFAULT_ENCODER, load_encoder
+from searchidx.errors import SourceError
 from searchidx.types import Document, Failure, Furniture, Passage, Source
 
 PAGE = "text/html"
@@ -48,26 +52,82 @@ class Inspection:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a feed or sitemap lists, in its order."""
+
+    uri: str
+    kind: str
+    entries: tuple[feeds.Listed, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        names = ("link", "title", "published", "changed", "author")
+        entries = [{name: getattr(entry, name) for name in names} for entry in self.entries]
+        return {"uri": self.uri, "kind": self.kind, "entries": entries}
+
+
 def inspect(
-    spec: str, *, furniture: Furniture = "drop", max_tokens: int = chunking.DEFAULT_MAX_TOKENS
-) -> Iterator[Inspection | Failure]:
-    """Read what ``spec`` names (as ``Index.add`` does) and tell what of it would be kept; raises nothing of its own."""
+    spec: str,
+    *,
+    furniture: Furniture = "drop",
+    max_tokens: int = chunking.DEFAULT_MAX_TOKENS,
+    limit: int | None = None,
+    allow_private: bool = False,
+) -> Iterator[Inspection | Listing | Failure]:
+    """Read what ``spec`` names (as ``Index.add`` does) and tell what of it would be kept; raises nothing of its own.
+
+    Args:
+        spec: a file, a folder, a glob pattern, a web address, or ``-`` for standard input.
+        furniture: as for ``Index.create``.
+        max_tokens: longest passage.
+        limit: of a feed or sitemap so many articles, the newest; by default one. What it lists comes after them.
+        allow_private: also fetch from machines that are not on the public internet.
+    """
     encoder = load_encoder(DEFAULT_ENCODER)
-    for found in sources.find(spec, Counter()):
+    for found in _sources(spec, limit or 1, allow_private):
         if isinstance(found, Failure):
             yield found
             continue
-        for item in formats.read(found, furniture="keep"):
+        if found.media_type == feeds.FEED:
+            yield _listing(found)
+            continue
+        read = replace(found, uri=found.web.address) if found.web else found  # after redirects, as ingest does
+        for item in web.read(read, furniture="keep"):
             if isinstance(item, Failure):
                 yield item
                 continue
-            document, parts, note = _judged(found, item, furniture)
+            document, parts, note = _judged(read, web.complete(item, found), furniture)
             (passages,) = chunking.split([document], max_tokens, encoder.count_tokens)
             yield Inspection(document, found.media_type, tuple(parts), tuple(passages), note)
 
 
+def _sources(spec: str, limit: int, allow_private: bool) -> Iterator[Source | Failure]:
+    """What ``spec`` names; of the web nothing is known, so that everything is asked for."""
+    if not is_address(spec):
+        yield from sources.find(spec, Counter())
+        return
+    fetcher = Fetcher(allow_private=allow_private)
+    for found in web.Web(lambda _: None, fetcher).find(spec, Counter(), limit=limit):
+        kept = isinstance(found, web.Kept)
+        yield Failure(found.uri, "the server gave no page (HTTP 304)") if kept else found  # type: ignore[misc]
+
+
+def _listing(source: Source) -> Listing | Failure:
+    """What a feed lists itself, as it lies on the disk."""
+    body = source.path.read_bytes()
+    kind = feeds.kind_of(body)
+    entries = feeds.read_feed(body, source.uri) if kind == feeds.FEED else feeds.read_sitemap(body, source.uri)
+    try:
+        return Listing(source.uri, kind, tuple(islice(entries, feeds.MAX_ENTRIES)))
+    except SourceError as error:
+        return Failure(source.uri, error.reason)
+
+
 def _judged(source: Source, document: Document, furniture: Furniture) -> tuple[Document, list[Part], str]:
     """The document as it would be stored, the blocks that it was made of, and a note."""
+    if document.metadata.get("from_feed"):
+        return document, [replace(part, kept=True) for part in _parts(document.text)], "the text that its feed has"
     if source.media_type == PAGE:
         return document, _parts_of_page(source, document), ""
     if source.media_type not in formats.SCRAPED or furniture == "keep":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +15,9 @@ from searchidx.errors import EncoderMismatch
 from searchidx.legs import Legs
 from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.filters import compile_filters
-from searchidx.search import Question, answer, rank
+from searchidx.search import Question, answer, rank, undated_beside
 from searchidx.storage.store import Store
-from searchidx.types import Context, Document, Encoder, Hit, Mode, PassageIndex, Where
+from searchidx.types import Context, Document, Encoder, Hit, Mode, PassageIndex, Sort, Undated, Where
 
 T = TypeVar("T")
 
@@ -91,6 +93,9 @@ class Reader:
         fusion: str = "weighted",
         lexical_weight: float | None = None,
         min_score: float = 0.0,
+        sort: Sort = "relevance",
+        half_life: str | float | None = None,
+        as_of: str | datetime | None = None,
     ) -> list[Hit]:
         """Find the passages that answer a query.
 
@@ -107,11 +112,17 @@ class Reader:
             fusion: ``weighted`` (normalised scores) or ``rrf`` (reciprocal rank), for hybrid.
             lexical_weight: weight of BM25 from 0 to 1 in weighted fusion; None for the measured default.
             min_score: only hits at least this relevant, from 0 to 1; an empty list says that nothing relevant is there.
+            sort: ``relevance``, or ``date``: the newest of those that are at least 30% as relevant as the best, the
+                undated last; fewer than k where fewer are.
+            half_life: relevance counts half as much for an article that is so much older: days, or ``12h``, ``30d``,
+                ``6w``, ``3m`` (months), ``1y``. One without a date is taken to be as old as most candidates are.
+            as_of: the moment that ages are counted from, by default now.
 
         Returns:
             Hits, best first. Filters apply before ranking: where k articles pass them and match, k come back.
 
         Raises:
+            ValueError: an option has a value that it cannot have.
             BadFilter: a filter cannot be read or names an unknown field.
             EncoderMismatch: the installed encoder is not the one that made the vectors (``lexical`` still works).
         """
@@ -127,8 +138,23 @@ class Reader:
             fusion=fusion,
             lexical_weight=lexical_weight,
             min_score=min_score,
+            sort=sort,
+            half_life=half_life,
+            as_of=as_of,
         )
         return self._ask(answer, question)
+
+    def undated(self, query: str, k: int = 10, **options: Any) -> Undated:
+        """What filters by date left out of a search because it has no date; options as for ``search``.
+
+        It costs another search where there is such an article, and next to nothing where there is none.
+        """
+        question = Question(query, k, **options)
+        left_out = undated_beside(question, self._store)
+        if not left_out:
+            return Undated()
+        hits = {doc_id for doc_id, _ in self._ask(rank, replace(question, undated=True))}
+        return Undated(len(left_out), len(hits & left_out))
 
     def rank(self, query: str, k: int = 100, **options: Any) -> list[tuple[str, float]]:
         """Ids of the best articles with the merged score of their best passage, in the order of ``search``.

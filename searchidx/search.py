@@ -8,18 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from searchidx.articles.pages import pages_of
-from searchidx.ranking import calibration, fusion
-from searchidx.ranking.filters import compile_filters
+from searchidx.ranking import calibration, fusion, recency
+from searchidx.ranking.filters import Condition, compile_filters
 from searchidx.ranking.grouping import fold
 from searchidx.ranking.highlight import best_sentences, query_terms, sentences
 from searchidx.storage.analysis import analysis, pieces
-from searchidx.types import Citation, Document, Encoder, Hit, Leg, Mode, Passage, PassageIndex, Query, Ranking, Where
+from searchidx.types import (
+    Citation,
+    Document,
+    Encoder,
+    Hit,
+    Leg,
+    Mode,
+    Passage,
+    PassageIndex,
+    Query,
+    Ranking,
+    Sort,
+    Where,
+)
 
 if TYPE_CHECKING:
     from searchidx.storage.store import Store
@@ -45,6 +59,11 @@ class Question:
     fusion: str = "weighted"
     lexical_weight: float | None = None
     min_score: float = 0.0
+    sort: Sort = "relevance"
+    half_life: str | float | None = None
+    as_of: str | datetime | None = None
+    undated: bool = False
+    """Whether articles without a date pass filters by date."""
 
     def __post_init__(self) -> None:
         modes, fusions = ("hybrid", "dense", "lexical"), ("weighted", "rrf")
@@ -52,6 +71,12 @@ class Question:
             raise ValueError("k must be 1 or more, mode hybrid, dense or lexical, fusion weighted or rrf")
         if not 0 <= self.min_score <= 1:
             raise ValueError("min_score must be between 0 and 1")
+        recency.check(self.sort, self.half_life, self.as_of)
+
+    @property
+    def dated(self) -> bool:
+        """Whether dates take part in the order of the hits."""
+        return self.sort == "date" or self.half_life is not None
 
 
 def answer(question: Question, store: Store, legs: Mapping[str, PassageIndex], encoder: Encoder | None) -> list[Hit]:
@@ -101,14 +126,11 @@ class _Found:
 
 def _candidates(question: Question, store: Store, legs: Mapping[str, PassageIndex], encoder: Encoder | None) -> _Found:
     """At least ``k`` articles where there are so many, with every score that the merging takes into account."""
-    known = store.fields() if question.where else ()
-    condition = compile_filters(
-        question.where, after=question.after, before=question.before, sources=question.sources, known=known
-    )
+    condition = _condition(question, store)
     allowed = store.matching(condition.sql, condition.parameters) if condition else None
     vector = encoder.encode_queries([question.text])[0] if encoder else None
     query = Query(question.text, vector)
-    depth = max(100, 5 * question.k)
+    depth = max(recency.POOL if question.dated else 100, 5 * question.k)
     while True:
         rankings = {name: leg.search(query, depth, allowed) for name, leg in legs.items()}
         completed = _completed(rankings, query, legs)
@@ -123,10 +145,48 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
     }
     shares = dict(fusion.weighted(completed, _weights(question, encoder)))
     whole = calibration.query_parts(said, legs["lexical"].ceiling(query) if "lexical" in legs else 0.0)
-    parts = [{"share": shares[group[0][0]], **whole} for group in groups[: question.k]]
+    parts = [{"share": shares[group[0][0]], **whole} for group in groups[: None if question.dated else question.k]]
     relevance = calibration.relevance(parts, calibration.weights_of(question.mode, _kind(encoder)))
     kept = sum(value >= question.min_score for value in relevance)  # they never increase
-    return _Found(query, said, groups[:kept], parts[:kept], relevance[:kept])
+    found = _Found(query, said, groups[:kept], parts[:kept], relevance[:kept])
+    return _by_date(found, question, store) if question.dated else found
+
+
+def undated_beside(question: Question, store: Store) -> set[str]:
+    """Ids of the articles that the filters leave out for no other reason than that they have no date."""
+    strict, lenient = (_condition(replace(question, undated=undated), store) for undated in (False, True))
+    if strict is None or lenient is None or strict == lenient:
+        return set()
+    sql = f"({lenient.sql}) AND NOT coalesce(({strict.sql}), 0)"
+    return store.undated(sql, (*lenient.parameters, *strict.parameters))
+
+
+def _condition(question: Question, store: Store) -> Condition | None:
+    """The filters of a question as one condition in SQL."""
+    known = store.fields() if question.where else ()
+    return compile_filters(
+        question.where,
+        after=question.after,
+        before=question.before,
+        sources=question.sources,
+        known=known,
+        undated=question.undated,
+    )
+
+
+def _by_date(found: _Found, question: Question, store: Store) -> _Found:
+    """The same in the order that dates give, no more than were asked for."""
+    published = store.dates_of([group[0][0] for group in found.groups])
+    days = [recency.day_of(published.get(group[0][0], "")) for group in found.groups]
+    if question.half_life is None:
+        order = [(place, found.groups[place][0][1]) for place in recency.newest(found.relevance, days)]
+    else:
+        span, now = recency.days_of(question.half_life), recency.moment_of(question.as_of)
+        order = recency.decayed(found.relevance, days, span, now)
+    chosen = order[: question.k]
+    groups = [[(found.groups[place][0][0], score), *found.groups[place][1:]] for place, score in chosen]
+    parts = [found.parts[place] for place, _ in chosen]
+    return replace(found, groups=groups, parts=parts, relevance=[found.relevance[place] for place, _ in chosen])
 
 
 def _completed(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Ranking: TypeAlias = list[tuple[int, float]]
 """Passage ids with scores, best first."""
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
+Sort: TypeAlias = Literal["relevance", "date"]
+"""What hits are sorted by."""
 Furniture: TypeAlias = Literal["drop", "keep"]
 """What becomes of the furniture of scraped texts."""
 Where: TypeAlias = Sequence[str | Mapping[str, Any]]
@@ -42,6 +44,8 @@ class Fetched:
         title: by the feed, for a page that does not say; so are ``published`` and ``author``.
         published: ISO 8601.
         author: as printed.
+        content: what a feed has of its text, as HTML, where the page was never read.
+        unread: why the page itself was not read this time; ``""`` where it was.
 
     """
 
@@ -52,6 +56,8 @@ class Fetched:
     title: str = ""
     published: str = ""
     author: str = ""
+    content: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +217,8 @@ class Hit:
         rank: from 1.
         score: relevance from 0 to 1, with the same meaning for every mode and encoder: how likely a person would judge
             the hit relevant.
-        merged: what hits are sorted by: the merged score of hybrid search, or the leg's own in the other modes.
+        merged: what hits are sorted by: the merged score of hybrid search, or the leg's own in the other modes; where
+            relevance halves with age, ``score`` so lessened. Sorted by date, hits have it and do not follow it.
         passage: the best passage of its article.
         document: the article; ``text`` is left empty here, ``Index.get`` returns it.
         legs: ``dense`` and ``lexical``, each where that leg found the passage.
@@ -252,6 +259,24 @@ class Hit:
             "terms": [list(span) for span in self.terms],
             "others": [passage.to_dict() for passage in self.others],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Undated:
+    """What a filter by date left out of a search because it has none.
+
+    Attributes:
+        articles: those without a date that pass every other filter.
+        hits: those of them that would be among the hits, if dates let them pass.
+
+    """
+
+    articles: int = 0
+    hits: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """Plain values, ready for JSON."""
+        return _plain(self)
 
 
 @dataclass(frozen=True, slots=True)

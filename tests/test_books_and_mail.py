@@ -219,11 +219,11 @@ def test_the_better_of_a_plain_and_an_html_part_is_read(tmp_path):
     assert (document.text, document.media_type) == (f"## Fish\n\n{FISH}\n\n> {SALT}", "text/markdown")
 
 
-def test_attachments_are_named_and_not_read(tmp_path):
-    attached = "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=fleet.pdf", "AAAA"
+def test_attachments_that_are_no_documents_are_named_and_not_read(tmp_path):
+    attached = "Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=fleet.xlsx", "AAAA"
     content = parts(("Content-Type: text/plain", FISH), attached, kind="mixed")
     document = one(read_file(tmp_path, "a.eml", content))
-    assert (document.text, document.metadata) == (FISH, {"attachments": ["fleet.pdf"]})
+    assert (document.text, document.metadata) == (FISH, {"attachments": ["fleet.xlsx"]})
     assert "no text in this message: save its attachments" in reason(
         read_file(tmp_path, "b.eml", parts(attached, kind="mixed"))
     )

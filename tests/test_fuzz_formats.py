@@ -1,7 +1,12 @@
 """Mutations of small documents of every format: each is a text or a reason, in time, and the parent lives."""
 
+import bz2
+import gzip
 import io
+import json
+import lzma
 import random
+import sys
 import time
 import zipfile
 
@@ -23,10 +28,16 @@ from document_tools import (
 )  # fmt: skip
 
 from searchidx.articles import isolation
+from searchidx.articles.feeds import SITEMAP, kind_of, read_feed, read_sitemap
+from searchidx.errors import ExtractError
 from searchidx.types import Document, Failure
 
 BODY = [paragraph("Fish", "Heading1"), paragraph(FISH), paragraph(SALT)]
 PAGES = [("https://example.org/a", "text/html", f"<html><body><p>{FISH} {SALT}</p></body></html>")] * 3
+ROWS = b"".join(
+    json.dumps({"id": number, "title": "Fish", "text": FISH, "date": "2019-05-02", "tags": ["a"]}).encode() + b"\n"
+    for number in range(3)
+)
 SEEDS = {
     "pdf": [pdf(FISH, SALT, info="/Title (Fish)")],
     "docx": [docx(*BODY)],
@@ -34,6 +45,12 @@ SEEDS = {
     "eml": [
         eml(FISH),
         eml(f"--B\r\nContent-Type: text/html\r\n\r\n<p>{FISH}\r\n--B--", "", "multipart/mixed; boundary=B"),
+        eml(
+            f"--B\r\n\r\n{FISH}\r\n--B\r\nContent-Type: text/plain; name=a.txt\r\n\r\n{SALT}\r\n"
+            f"--B\r\nContent-Type: message/rfc822\r\n\r\n{eml(SALT).decode()}\r\n--B--",
+            "",
+            "multipart/mixed; boundary=B",
+        ),
     ],
     "mhtml": [mhtml()],
     "warc": [warc(*PAGES)],
@@ -42,6 +59,37 @@ SEEDS = {
     "tar": [tarred({"a.txt": FISH, "b.md": SALT}, "w:")],
     "tar.gz": [tarred({"a.txt": FISH, "b.md": SALT})],
     "html": [PAGE.encode()],
+    "txt": [f"Fish\n\n{FISH}\n\n{SALT}\n\nRead more: boats\n\nRecent Posts".encode()],
+    "md": [f"---\ntitle: Fish\ndate: 2019-05-02\ntags: [a, b]\n---\n# Fish\n\n{FISH}\n\n```\n{SALT}\n```\n".encode()],
+    "jsonl": [ROWS],
+    "jsonl.gz": [gzip.compress(ROWS, mtime=0)],
+    "json": [b"[" + ROWS.strip().replace(b"\n", b",") + b"]"],
+    "tar.bz2": [tarred({"a.txt": FISH, "b.md": SALT}, "w:bz2")],
+    "tar.xz": [tarred({"a.txt": FISH, "b.md": SALT}, "w:xz")],
+}
+PACKERS = {"jsonl.gz": gzip, "tar.bz2": bz2, "tar.xz": lzma}
+HARDLY_EVER_WRONG = {"txt", "md", "html"}
+"""Formats that say something whatever becomes of their bytes."""
+ITEM = "<item><title>Fish</title><link>https://example.org/a</link><pubDate>Thu, 2 May 2019 10:11:12 +0200</pubDate>"
+FEEDS = {
+    "rss": f'<?xml version="1.0"?><rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>'
+    f"<title>T</title>{f'{ITEM}<content:encoded><![CDATA[<p>{FISH}]]></content:encoded></item>' * 3}</channel></rss>",
+    "atom": '<feed xmlns="http://www.w3.org/2005/Atom"><title>T</title>'
+    + f'<entry><title>A</title><link href="/a"/><updated>2019-05-02</updated><content>{FISH}</content></entry>' * 3
+    + "</feed>",
+    "rdf": '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/">'
+    f"<channel><title>T</title></channel>{f'{ITEM}</item>' * 3}</rdf:RDF>",
+    "json feed": json.dumps(
+        {
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": "T",
+            "items": [{"id": "1", "url": "/a", "title": "A", "content_html": FISH, "date_published": "2019-05-02"}] * 3,
+        }
+    ),
+    "sitemap": '<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+    + "<url><loc>https://example.org/a</loc><lastmod>2019-05-02</lastmod></url>" * 3
+    + "</urlset>",
+    "sitemap index": "<sitemapindex>" + "<sitemap><loc>/a.xml</loc></sitemap>" * 3 + "</sitemapindex>",
 }
 TOKENS = [
     b"\0",
@@ -101,6 +149,8 @@ def variants(suffix, count):
         seed = chance.choice(SEEDS[suffix])
         if suffix in ("docx", "epub") and number % 4:
             yield rezipped(seed, chance)
+        elif suffix in PACKERS and number % 4:  # what is packed is wrong, and not its checksum
+            yield PACKERS[suffix].compress(mutated(PACKERS[suffix].decompress(seed), chance))
         else:
             yield mutated(unpacked(seed) if suffix in ("docx", "epub") and number % 8 else seed, chance)
 
@@ -118,7 +168,8 @@ def check(tmp_path, suffix, count):
         failed += any(isinstance(item, Failure) for item in items)
     assert slowest < isolation.SILENCE_SECONDS + 5
     assert read >= count * 0.05, "the mutations are too wild to test anything beyond the first check"
-    assert failed >= count * 0.02
+    assert failed >= count * 0.02 or suffix in HARDLY_EVER_WRONG
+    return f"{suffix}: {count} documents, {read} gave a text, {failed} a reason; the slowest took {slowest:.2f} s\n"
 
 
 @pytest.mark.parametrize("suffix", SEEDS)
@@ -129,4 +180,35 @@ def test_fuzzed_documents_are_a_text_or_a_reason(tmp_path, suffix):
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", SEEDS)
 def test_a_thousand_fuzzed_documents_are_a_text_or_a_reason(tmp_path, suffix):
-    check(tmp_path, suffix, 1000)
+    sys.stdout.write(check(tmp_path, suffix, 1000))
+
+
+def check_feeds(kind, count):
+    """Mutations of a feed: entries or a reason, in time."""
+    chance, read, failed, slowest = random.Random(f"{kind} 5"), 0, 0, 0.0
+    for _ in range(count):
+        content = mutated(FEEDS[kind].encode(), chance)
+        began = time.monotonic()
+        reader = read_sitemap if kind_of(content) == SITEMAP else read_feed
+        try:
+            entries = list(reader(content, "https://example.org/feed"))
+        except ExtractError as error:
+            failed += bool(error.reason.strip())
+        else:
+            assert all(isinstance(value, str | bool) for entry in entries for value in entry)
+            read += bool(entries)
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 10
+    assert read >= count * 0.05
+    return f"{kind}: {count} feeds, {read} gave entries, {failed} a reason; the slowest took {slowest:.2f} s\n"
+
+
+@pytest.mark.parametrize("kind", FEEDS)
+def test_fuzzed_feeds_are_entries_or_a_reason(kind):
+    check_feeds(kind, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FEEDS)
+def test_a_thousand_fuzzed_feeds_are_entries_or_a_reason(kind):
+    sys.stdout.write(check_feeds(kind, 1000))

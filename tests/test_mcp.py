@@ -114,8 +114,9 @@ def test_the_full_profile_offers_five_tools_always_in_the_same_order(catalogue):
     assert [tool.name for tool in lists[0]] == ["search", "fetch", "context", "list_indexes", "status"]
     assert lists[0] == lists[1]
     assert list(lists[0][0].input_schema["properties"]) == [
-        "query", "where", "after", "before", "sources", "index", "mode", "min_score", "k",
-    ]  # fmt: skip
+        "query", "where", "after", "before", "sources", "index", "mode", "min_score", "sort", "half_life", "as_of",
+            "k",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("profile", ["full", "connector"])

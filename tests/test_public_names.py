@@ -36,6 +36,7 @@ PUBLIC = {
     "SearchIdxError",
     "SourceError",
     "StorageError",
+    "Undated",
     "Unreachable",
     "evaluate",
     "load_encoder",

@@ -118,7 +118,7 @@ def zip_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
                 locked += 1
                 continue
             linked = "link" if stat.S_ISLNK(info.external_attr >> 16) else ""
-            item = _judge(source, place, info.filename, info.file_size, linked)
+            item = judge(source, place, info.filename, info.file_size, linked)
             if isinstance(item, Source):
                 item = _copy_zipped(archive, info, source, item, budget)
             if isinstance(item, str):
@@ -194,7 +194,7 @@ def tar_members(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
                     if info.isdir():
                         continue
                     special = "" if info.isreg() else "link" if info.issym() or info.islnk() else "device or pipe"
-                    item = _judge(source, place, info.name, info.size, special)
+                    item = judge(source, place, info.name, info.size, special)
                     if isinstance(item, Source) and (packed := archive.extractfile(info)):
                         _copy(packed, item, info.size)
                     if isinstance(item, str):
@@ -231,7 +231,7 @@ def _copy(packed: IO[bytes], member: Source, size: int, spend: Callable[[int], N
         raise tarfile.ReadError("its last member is incomplete")
 
 
-def _judge(source: Source, place: Path, name: str, size: int, special: str) -> Source | Failure | str:
+def judge(source: Source, place: Path, name: str, size: int, special: str) -> Source | Failure | str:
     """A member as a source, why it is refused, or why it is left out as it would be in a folder."""
     steps = [step for step in re.split(r"[/\\]", name) if step not in ("", ".")]
     inner = "/".join(steps).encode(errors="backslashreplace").decode()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from searchidx.articles.archives import Bomb, Budget, Part, tar_members, zip_members
 from searchidx.articles.isolation import MEMORY_REASON
-from searchidx.articles.sniffing import TAR, WARC, ZIP
+from searchidx.articles.mail import letter_parts
+from searchidx.articles.sniffing import EML, TAR, WARC, ZIP
 from searchidx.articles.warc import warc_pages
 from searchidx.errors import SourceError
 from searchidx.types import Failure, Source
@@ -17,8 +18,9 @@ _CONTAINERS: dict[str, Callable[[Source, Path, Budget], Iterator[Part]]] = {
     ZIP: zip_members,
     TAR: tar_members,
     WARC: warc_pages,
+    EML: letter_parts,
 }
-"""What opens an archive, by its media type."""
+"""What opens an archive, by its media type; a letter holds itself and what is attached to it."""
 
 
 def parts(source: Source, folder: Path, start: int, progress: Callable[[int], None]) -> Iterator[Part]:
@@ -47,8 +49,13 @@ def _leaves(part: Part, folder: Path, budget: Budget, depth: int = 0) -> Iterato
         return
     uri = part.item.uri
     try:
-        budget.enter(uri, depth)
+        if part.item.media_type != EML:
+            budget.enter(uri, depth)
         for member in members(part.item, folder / f"member-{depth}", budget):
+            if member.item is part.item:  # a letter itself
+                yield part
+                continue
+            budget.enter(uri, depth)
             yield from _leaves(member, folder, budget, depth + 1)
     except Bomb:
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import io
 import re
 import zlib
@@ -17,9 +18,20 @@ FEED, SITEMAP = "feed", "sitemap"
 MAX_ENTRIES = 50_000
 """Articles that a feed, or a sitemap with all below it, can name: what the protocol allows one sitemap."""
 _HEAD = 4096
+_YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _SPACE = r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>\s*)*"
 _ROOT = re.compile(rf"{_SPACE}<(?:\w+:)?(rss|feed|rdf|urlset|sitemapindex)\b", re.IGNORECASE | re.DOTALL)
 _JSON_FEED = re.compile(r'\s*\{.*?"version"\s*:\s*"https?:\\?/\\?/jsonfeed\.org', re.DOTALL)
+_SURROGATE = re.compile(
+    rb"&#(?:x0*d[89a-f][0-9a-f]{2}|0*5(?:529[6-9]|5[3-9]\d\d|6\d{3}|7[0-2]\d\d|73[0-3]\d|734[0-3]));", re.IGNORECASE
+)
+"""Half a character by its number, for which fastfeedparser 0.6 gives up the whole feed."""
+
+_DATE = re.compile(
+    rb"<((?:\w+:)?(?:pubdate|published|updated|date|modified|issued|created))(?:\s[^<>]*)?>(?:<!\[CDATA\[)?([^<\]]*)"
+    rb"(?:\]\]>)?</\1\s*>|\"date_(?:published|modified)\"\s*:\s*\"([^\"]*)\"",
+    re.IGNORECASE,
+)
 
 
 class Listed(NamedTuple):
@@ -31,6 +43,7 @@ class Listed(NamedTuple):
         published: the same for when it appeared.
         title: as the feed has it, like ``author``.
         author: joined where they are several.
+        content: what the feed has of its text, as HTML; a whole article or a teaser.
         deeper: whether it is a sitemap and no article.
     """
 
@@ -39,6 +52,7 @@ class Listed(NamedTuple):
     published: str = ""
     title: str = ""
     author: str = ""
+    content: str = ""
     deeper: bool = False
 
     @property
@@ -83,14 +97,37 @@ def read_feed(body: bytes, uri: str) -> Iterator[Listed]:
 
     try:  # given bytes, it fetches nothing; entities are not resolved
         entries: list[dict[str, Any]] = fastfeedparser.parse(
-            body, include_content=False, include_tags=False, include_media=False, include_enclosures=False
+            _DATE.sub(_undoubted, _SURROGATE.sub(b"&#xFFFD;", body)),
+            include_tags=False,
+            include_media=False,
+            include_enclosures=False,
         )["entries"]
     except Exception as error:  # its parser meets whatever a server sends
         raise ExtractError(uri, f"the feed cannot be read: {error}"[:200]) from None
     for entry in entries:
         if link := _page_of(entry):
             changed, published = (parse_date(_line(entry.get(key))) for key in ("updated", "published"))
-            yield Listed(link, changed or published, published, _line(entry.get("title")), _line(entry.get("author")))
+            title, author = (_line(entry.get(key)) for key in ("title", "author"))
+            yield Listed(link, changed or published, published, title, author, _content_of(entry))
+
+
+def _undoubted(found: re.Match[bytes]) -> bytes:
+    """A date as the feed has it, or none where it says less than a day: fastfeedparser would guess the rest."""
+    raw = html.unescape((found[2] if found[2] is not None else found[3]).decode("utf-8", "replace")).strip()
+    known = parse_date(raw)
+    if len(known) >= len("2018-05-03") or (not known and _YEAR.search(raw)):
+        return found[0]
+    return b"" if found[1] else b'"date":""'
+
+
+def _content_of(entry: dict[str, Any]) -> str:
+    """The longest text that an entry has, as HTML."""
+    texts = [
+        html.escape(text).replace("\n\n", "<p>") if part.get("type") in ("text", "text/plain") else text
+        for part in entry.get("content") or ()
+        if isinstance(text := part.get("value"), str)
+    ]
+    return max(texts, key=len, default="")
 
 
 def _page_of(entry: dict[str, Any]) -> str:
@@ -114,7 +151,7 @@ def read_sitemap(body: bytes, uri: str) -> Iterator[Listed]:
         raise ExtractError(uri, f"the sitemap cannot be read: {error.msg}") from None
     if root is None:
         raise ExtractError(uri, "the sitemap cannot be read: there is nothing in it")
-    deeper = etree.QName(root).localname.lower() == "sitemapindex"
+    deeper = str(root.tag).rpartition("}")[2].lower() == "sitemapindex"  # QName refuses odd names
     for element in root.iterchildren("{*}url", "{*}sitemap"):
         link = _line(element.findtext("{*}loc"))
         if link:

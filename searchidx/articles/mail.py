@@ -5,19 +5,24 @@ from __future__ import annotations
 import email
 import email.policy
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from email.message import EmailMessage
+from email.policy import compat32
 from email.utils import getaddresses
+from pathlib import Path
 from typing import cast
 
+from searchidx.articles.archives import Budget, Part, judge
 from searchidx.articles.dates import parse_date
 from searchidx.articles.decoding import decode
 from searchidx.articles.prose import parse_html, to_markdown
+from searchidx.articles.sniffing import EML
 from searchidx.articles.webpage import read_page
 from searchidx.errors import ExtractError
-from searchidx.types import Document, Source
+from searchidx.types import Document, Failure, Source
 
 _POLICY = email.policy.default
 _WEB = re.compile(r"https?://", re.IGNORECASE)
@@ -26,7 +31,7 @@ _ENOUGH = 0.5
 
 
 def read_mail(source: Source, progress: Callable[[int], None]) -> Document:
-    """A letter: its subject, sender, date, and text with what it quotes; attachments are named and not read.
+    """A letter: its subject, sender, date, and text with what it quotes; attachments are named.
 
     Raises:
         ExtractError: there is no text in it.
@@ -52,6 +57,77 @@ def read_mail(source: Source, progress: Callable[[int], None]) -> Document:
         metadata={"attachments": attached} if attached else {},
         media_type=media_type,
     )
+
+
+def letter_parts(source: Source, place: Path, budget: Budget) -> Iterator[Part]:
+    """A letter itself, and the documents and letters attached to it, each copied to ``place`` when its turn comes.
+
+    One that has no text of its own is left out where something is attached that can be read.
+    """
+    message = _message(source)
+    met, names = _has_text(message), Counter[str]()
+    if met:
+        yield Part(source)
+    for part in _attached(message):
+        budget.entry()
+        name = _filename(part)
+        if part.get_content_type() == EML and not name.lower().endswith(".eml"):
+            name = f"{name or 'message'}.eml"
+        names[name] += 1
+        if names[name] > 1:
+            name = f"{names[name]}/{name}"
+        try:
+            content = _content(part)
+        except Exception as error:  # what mail programs write cannot always be written again
+            yield Part(Failure(f"{source.uri}/{name}", f"cannot be read: {type(error).__name__}: {error}"))
+            continue
+        item = judge(source, place, name, len(content), "")
+        if isinstance(item, str):  # named with the letter, as files of that kind are not read
+            continue
+        met = True
+        if isinstance(item, Source):
+            budget.spend(len(content), source, 0)
+            place.write_bytes(content)
+        yield Part(item, metadata={"attached_to": source.label})
+    if not met:
+        yield Part(source)
+
+
+def _has_text(message: EmailMessage) -> bool:
+    return any(part.get_payload(decode=True) for part in _bodies(message))
+
+
+def _bodies(message: EmailMessage) -> list[EmailMessage]:
+    """The parts that are the letter itself."""
+    found = list[EmailMessage]()
+    for kind in ("plain", "html"):
+        with suppress(Exception):
+            part = message.get_body((kind,))
+            found += [cast(EmailMessage, part)] if part is not None else []
+    return found
+
+
+def _attached(message: EmailMessage) -> Iterator[EmailMessage]:
+    """The files and letters in a letter, those in an attached letter left to that one."""
+    bodies = [id(part) for part in _bodies(message)]
+    waiting = [message]
+    while waiting:
+        part = waiting.pop()
+        if part.get_content_type() == EML:
+            yield part
+        elif part.is_multipart():
+            waiting += reversed(cast(list[EmailMessage], part.get_payload()))
+        elif id(part) not in bodies and _filename(part):
+            yield part
+
+
+def _content(part: EmailMessage) -> bytes:
+    """The bytes of an attached file, or letter."""
+    if part.is_multipart():
+        (letter,) = cast(list[EmailMessage], part.get_payload())
+        return letter.as_bytes(policy=compat32)
+    raw = part.get_payload(decode=True)
+    return raw if isinstance(raw, bytes) else b""
 
 
 def read_mhtml(source: Source, progress: Callable[[int], None]) -> Document:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from searchidx.articles import addresses, feeds
+from searchidx.articles import addresses, feeds, formats
 from searchidx.articles.decoding import is_binary, marked_encoding
 from searchidx.articles.exchange import MAX_BYTES, Response
 from searchidx.articles.feeds import FEED, SITEMAP, Listed
@@ -24,6 +24,10 @@ from searchidx.types import Document, Failure, Fetched, Source
 
 MAX_SITEMAPS = 200
 """Sitemaps that are read below one."""
+ENOUGH_WORDS = 100
+"""Words of a feed's text from which on it may be a whole article."""
+_TEASER = re.compile(r"(?:…|\.\.\.|\[\W*\]|\b(?:read|continue|keep) (?:more|reading)|\bread on)\W*\Z", re.IGNORECASE)
+"""How the text of a feed ends that goes on elsewhere."""
 _PAGES = {"text/html", "application/xhtml+xml"}
 _OPEN = {"", "text/plain", "application/json", "application/octet-stream", "binary/octet-stream"}
 """Types that say little: the name and the first bytes of the body decide."""
@@ -90,7 +94,7 @@ class Web:
             chosen = [Failure(root, f"this {kind} lists no article")]
         for item in chosen:
             for met in [item] if isinstance(item, Failure) else self._listed(item, root, skipped):
-                failed = failed or isinstance(met, Failure)
+                failed = failed or isinstance(met, Failure) or (isinstance(met, Source) and _is_unread(met))
                 yield met
         # where something was left out, an unchanged feed would hide it the next time
         whole = not failed and _left_out(skipped) == before
@@ -162,13 +166,18 @@ class Web:
             self._met.add(entry.link)
             yield Kept(entry.link, root)
             return
+        # what was read from the page itself is better than what a feed has, and stays
+        hints = Fetched(entry.link, "", "", entry.changed, entry.title, entry.published, entry.author)
+        hints = hints if known else replace(hints, content=entry.content)
         found = self._fetch(entry.link, root)
-        if not isinstance(found, Response):
+        if isinstance(found, Failure) and _whole(hints.content, entry.link):
+            with _on_disk(hints.content.encode("utf-8", "replace")) as path:
+                yield Source(entry.link, root, entry.link, "text/html", path, replace(hints, unread=found.reason))
+        elif not isinstance(found, Response):
             yield found
         elif feeds.kind_of(found.body):
             yield Failure(entry.link, "a feed inside a feed is not followed: add it by itself")
         else:
-            hints = Fetched(found.address, "", "", entry.changed, entry.title, entry.published, entry.author)
             yield from self._article(found, hints, entry.link, root)
 
     # one address
@@ -196,9 +205,56 @@ class Web:
         except FetchError as error:
             yield Failure(uri, error.reason)
             return
-        web = replace(_fetched(found), stamp=hints.stamp, title=hints.title, published=hints.published)
+        validators = _fetched(found)
+        web = replace(hints, address=found.address, etag=validators.etag, modified=validators.modified)
         with _on_disk(found.body if media_type in NOT_TEXT else _recoded(found)) as path:
-            yield Source(uri, root, found.address, media_type, path, replace(web, author=hints.author))
+            yield Source(uri, root, found.address, media_type, path, web)
+
+
+def read(
+    source: Source, progress: Callable[[int], None] | None = None, *, furniture: str = "drop"
+) -> Iterator[Document | Failure]:
+    """What ``formats`` reads of a source from the web; where that is no article, what its feed has of it.
+
+    The failure of the page comes all the same, after the article, so that the next ``sync`` tries it again.
+    """
+    items: Iterable[Document | Failure] = formats.read(source, progress, furniture=furniture)
+    if source.web is None or not source.web.content:
+        yield from items
+        return
+    items = [Failure(source.uri, source.web.unread)] if source.web.unread else list(items)
+    for item in items:
+        instead = _from_feed(source) if isinstance(item, Failure) else None
+        if instead and isinstance(item, Failure):
+            yield instead
+            item = replace(item, reason=f"{item.reason}; the text that its feed has was taken instead")
+        yield item
+
+
+def _from_feed(source: Source) -> Document | None:
+    """The article as its feed has it, or None where it has none."""
+    text = _whole(source.web.content, source.uri) if source.web else ""
+    if not text:
+        return None
+    return formats.normalise(
+        Document(source.label, text, uri=source.uri, metadata={"from_feed": True}, media_type="text/markdown")
+    )
+
+
+def _whole(content: str, uri: str) -> str:
+    """A text that a feed has, as Markdown; ``""`` where it goes on elsewhere, or is too short to tell."""
+    from searchidx.articles.prose import parse_html, to_markdown
+
+    try:
+        tree = parse_html(content, uri) if content else None
+    except SourceError:
+        return ""
+    text = "" if tree is None else to_markdown(tree).strip()
+    return "" if len(text.split()) < ENOUGH_WORDS or _TEASER.search(text) else text
+
+
+def _is_unread(source: Source) -> bool:
+    return source.web is not None and source.web.unread != ""
 
 
 def complete(document: Document, source: Source) -> Document:

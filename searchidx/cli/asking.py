@@ -31,6 +31,7 @@ from searchidx.cli.arguments import (
     opened,
     read_query,
 )
+from searchidx.cli.dates import AsOf, HalfLife, Sort, check_dates, tell_undated
 from searchidx.cli.output import print_json
 from searchidx.errors import MissingExtra, SearchIdxError
 
@@ -72,6 +73,9 @@ def ask(
     before: Before = None,
     source: Outlet = None,
     min_score: MinScore = 0.0,
+    sort: Sort = "relevance",
+    half_life: HalfLife = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     encoder: EncoderName = None,
     device: Device = None,
@@ -84,14 +88,17 @@ def ask(
     """
     from searchidx.ranking.context import check_citations
 
+    check_dates(sort, half_life, as_of)
     text = read_query(question)
     endpoint = _endpoint()
     if endpoint and not find_spec("openai"):
         raise MissingExtra('ask needs an extra: pip install "searchidx[ask]"')
     options: dict[str, Any] = {"where": where or (), "after": after, "before": before, "sources": source or ()}
+    options |= {"sort": sort, "half_life": half_life, "as_of": as_of}
     with opened(index, encoder, device) as found:
         context = found.context(text, max_tokens=max_tokens, tokenizer=tokenizer, min_score=min_score, **options)
         bound = found.bound()
+        tell_undated(found, text, min_score=min_score, **options)
     _warn(context, bound)
     answer = None
     if endpoint and context.passages:

@@ -4,48 +4,54 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import typer
 
 from searchidx.cli import terminal
-from searchidx.cli.arguments import AsJson, FurnitureOption, Limit, Sources
+from searchidx.cli.arguments import AllowPrivate, AsJson, FurnitureOption, Limit, Sources
 from searchidx.cli.output import print_json_array
 from searchidx.types import Failure
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from searchidx.inspection import Inspection, Part
+    from searchidx.inspection import Inspection, Listing, Part
 
 MARGIN = 7
 """Columns before a block, where its score stands."""
+LISTED = 20
+"""Entries of a feed that are printed; ``--json`` has all of them."""
 
 
 def inspect(
     sources: Sources,
     furniture: FurnitureOption = None,
     limit: Limit = None,
+    allow_private: AllowPrivate = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what of a source would be kept, and what dropped and why.
 
-    Nothing is indexed. Each block has the evidence that it is furniture: above 0 for, below 0 against.
+    Nothing is indexed. Each block has the evidence that it is furniture: above 0 for, below 0 against. Of a feed or
+    sitemap the newest article is shown, or as many as --limit says, and what it lists.
 
     Example: searchidx inspect saved-page.html
     """
     from searchidx.inspection import inspect
 
-    run = _Run()
-    items = chain.from_iterable(inspect(name, furniture=furniture or "drop") for name in sources)
-    found = islice(run.articles(items), limit)
+    run = _Run(limit)
+    items = chain.from_iterable(
+        inspect(name, furniture=furniture or "drop", limit=limit, allow_private=allow_private) for name in sources
+    )
+    found = run.told(items)
     if as_json:
         print_json_array(inspection.to_dict() for inspection in found)
     else:
         out = terminal.console()
-        for inspection in found:
-            _print(out, inspection)
+        for one in found:
+            _print(out, one)
     sys.stdout.flush()
     for failure in run.failures:
         terminal.note(f"failed: {failure.uri}: {failure.reason}")
@@ -54,23 +60,55 @@ def inspect(
 
 
 class _Run:
-    """How many articles were read, and what failed."""
+    """How many articles were read, up to a limit, and what failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
         self.read = 0
         self.failures: list[Failure] = []
 
-    def articles(self, items: Iterable[Inspection | Failure]) -> Iterator[Inspection]:
-        """The articles, one at a time."""
+    def told(self, items: Iterable[Inspection | Listing | Failure]) -> Iterator[Inspection | Listing]:
+        """The articles, and what feeds list, one at a time."""
+        from searchidx.inspection import Inspection
+
         for item in items:
             if isinstance(item, Failure):
                 self.failures.append(item)
-            else:
+                continue
+            if isinstance(item, Inspection):
+                if self.read == self.limit:
+                    return
                 self.read += 1
-                yield item
+            yield item
 
 
-def _print(out: Console, inspection: Inspection) -> None:
+def _print_listing(out: Console, listing: Listing) -> None:
+    """What a feed lists: a line with the date for each article, and its address below."""
+    from rich.text import Text
+
+    count = len(listing.entries)
+    title = f"{terminal.line(listing.uri)}: a {listing.kind} of {count:,} {'entry' if count == 1 else 'entries'}"
+    out.print(Text(title, "bold"), soft_wrap=True)
+    for entry in listing.entries[:LISTED]:
+        about = [f"{terminal.line(entry.date[:10]) or 'no date':<11}", terminal.line(entry.title or entry.link)]
+        out.print(Text.assemble((about[0], "cyan"), about[1]), soft_wrap=True)
+        if entry.title:
+            out.print(Text(f"{'':<11}{terminal.line(entry.link)}", "dim"), soft_wrap=True)
+    if count > LISTED:
+        out.print(Text(f"and {count - LISTED:,} more: --json shows all", "dim"), soft_wrap=True)
+    out.print()
+
+
+def _print(out: Console, one: Inspection | Listing) -> None:
+    from searchidx.inspection import Inspection
+
+    if isinstance(one, Inspection):
+        _print_article(out, one)
+    else:
+        _print_listing(out, one)
+
+
+def _print_article(out: Console, inspection: Inspection) -> None:
     """Facts, then the blocks with scores (dropped ones struck out, with the reason), then where the passages are."""
     from rich.text import Text
 
@@ -96,8 +134,14 @@ def _facts(inspection: Inspection) -> list[tuple[str, str]]:
     words, all_words = (sum(len(part.text.split()) for part in some) for some in (dropped, parts))
     kept = f"{len(parts) - len(dropped):,} of {len(parts):,} blocks; {words:,} of {all_words:,} words dropped"
     facts = [(name, str(getattr(document, name))) for name in ("doc_id", "uri", "published", "author", "source")]
-    facts += [("language", document.language), ("format", inspection.format), ("kept", kept), ("note", inspection.note)]
-    return [(name, value or "not known") for name, value in facts if value or name != "note"]
+    facts += [
+        ("updated", str(document.metadata.get("updated", ""))),
+        ("language", document.language),
+        ("format", inspection.format),
+        ("kept", kept),
+        ("note", inspection.note),
+    ]
+    return [(name, value or "not known") for name, value in facts if value or name not in ("note", "updated")]
 
 
 def _print_part(out: Console, part: Part) -> None:

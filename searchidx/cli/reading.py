@@ -43,6 +43,7 @@ from searchidx.cli.arguments import (
     opened,
     read_query,
 )
+from searchidx.cli.dates import AsOf, HalfLife, Sort, check_dates, tell_undated
 from searchidx.cli.output import print_json, print_json_array, print_json_lines, print_trec, write_json_lines
 from searchidx.errors import SearchIdxError
 
@@ -62,6 +63,9 @@ def search(
     fusion: Fusion = "weighted",
     lexical_weight: LexicalWeight = None,
     min_score: MinScore = 0.0,
+    sort: Sort = "relevance",
+    half_life: HalfLife = None,
+    as_of: AsOf = None,
     no_group: NoGroup = False,
     explain: Explain = False,
     full: Full = False,
@@ -77,6 +81,8 @@ def search(
     """
     one_of(("--json", as_json), ("--jsonl", as_lines), ("--trec", as_trec))
     one_of(("--trec", as_trec), ("--no-group", no_group))
+    one_of(("--trec", as_trec), ("--sort date", sort == "date"))
+    check_dates(sort, half_life, as_of)
     text = read_query(query)
     options: dict[str, Any] = {
         "mode": mode,
@@ -87,11 +93,15 @@ def search(
         "group": not no_group,
         "fusion": fusion,
         "lexical_weight": lexical_weight,
+        "sort": sort,
+        "half_life": half_life,
+        "as_of": as_of,
     }
     with opened(index, encoder, device) as found:
         hits = found.search(text, top_k, min_score=min_score, **options)
         below = found.search(text, 1, **options) if min_score and not hits else []
         bound = found.bound(mode)
+        tell_undated(found, text, top_k, min_score=min_score, **options)
     if as_trec:
         print_trec(hits)
     elif as_json:
@@ -99,8 +109,9 @@ def search(
     elif as_lines:
         print_json_lines(hit.to_dict() for hit in hits)
     elif hits:
-        if hits[0].score < bound:
-            terminal.note(f"probably nothing relevant: the best score is {hits[0].score:.3f}; the nearest are")
+        best = max(hit.score for hit in hits)
+        if best < bound:
+            terminal.note(f"probably nothing relevant: the best score is {best:.3f}; the nearest are")
         terminal.print_hits(hits, full=full, explain=explain)
     if below:
         terminal.note(_irrelevant(below[0].score, min_score))
@@ -138,6 +149,9 @@ def context(
     before: Before = None,
     source: Outlet = None,
     min_score: MinScore = 0.0,
+    sort: Sort = "relevance",
+    half_life: HalfLife = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     encoder: EncoderName = None,
     device: Device = None,
@@ -148,12 +162,15 @@ def context(
 
     Example: searchidx context "Who restricted Huawei?" --max-tokens 800
     """
+    check_dates(sort, half_life, as_of)
     text = read_query(query)
     budget: dict[str, Any] = {"max_tokens": max_tokens, "tokenizer": tokenizer, "prompt": prompt}
     options: dict[str, Any] = {"where": where or (), "after": after, "before": before, "sources": source or ()}
+    options |= {"sort": sort, "half_life": half_life, "as_of": as_of}
     with opened(index, encoder, device) as found:
         collected = found.context(text, min_score=min_score, **budget, **options)
         best = found.search(text, 1, **options) if min_score and not collected.citations else []
+        tell_undated(found, text, min_score=min_score, **options)
     if as_json:
         print_json(collected.to_dict())
     elif collected.citations:

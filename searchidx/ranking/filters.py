@@ -50,6 +50,24 @@ class Condition:
     parameters: tuple[str | float, ...]
 
 
+@dataclass(slots=True)
+class _Reading:
+    """Filters being read: metadata keys in use, whether dates let pass what has none, comparisons that may come."""
+
+    known: Collection[str]
+    undated: bool
+    left: int = MAX_COMPARISONS
+
+    def count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise BadFilter(f"more than {MAX_COMPARISONS} comparisons")
+
+    def of_date(self, condition: Condition) -> Condition:
+        """A condition on the date of an article, which one without a date may be let pass."""
+        return Condition(f"d.published = '' OR ({condition.sql})", condition.parameters) if self.undated else condition
+
+
 def compile_filters(
     where: Where = (),
     *,
@@ -57,6 +75,7 @@ def compile_filters(
     before: str | None = None,
     sources: Sequence[str] = (),
     known: Collection[str] = (),
+    undated: bool = False,
 ) -> Condition | None:
     """Turn filters into one condition, or None where there is nothing to filter.
 
@@ -66,6 +85,7 @@ def compile_filters(
         before: only articles published before this date.
         sources: only articles from one of these outlets.
         known: metadata keys in use.
+        undated: let an article without a date pass every comparison with a date.
 
     Raises:
         BadFilter: an expression cannot be read, or names a field that no article has.
@@ -74,12 +94,12 @@ def compile_filters(
         raise BadFilter(f"where is a list of filters: write [{where!r}]")
     if isinstance(sources, str):
         raise BadFilter(f"sources is a list of outlets: write [{sources!r}]")
-    left = [MAX_COMPARISONS]
-    conditions = [_entry(entry, known, left) for entry in where]
+    reading = _Reading(known, undated)
+    conditions = [_entry(entry, reading) for entry in where]
     if after:
-        conditions.append(_compare_date(">=", after))
+        conditions.append(reading.of_date(_compare_date(">=", after)))
     if before:
-        conditions.append(_compare_date("<", before))
+        conditions.append(reading.of_date(_compare_date("<", before)))
     if sources:
         either = [Condition("d.source = ? COLLATE NOCASE", (source,)) for source in sources]
         conditions.append(_join(either, "OR"))
@@ -91,28 +111,22 @@ def _join(conditions: Sequence[Condition], operator: str) -> Condition:
     return Condition(sql, tuple(value for condition in conditions for value in condition.parameters))
 
 
-def _entry(entry: Any, known: Collection[str], left: list[int]) -> Condition:
+def _entry(entry: Any, reading: _Reading) -> Condition:
     if not isinstance(entry, str):
-        return _tree(entry, known, left)
-    _count(left)
-    return _compile(entry, known)
+        return _tree(entry, reading)
+    reading.count()
+    return _compile(entry, reading)
 
 
-def _count(left: list[int]) -> None:
-    left[0] -= 1
-    if left[0] < 0:
-        raise BadFilter(f"more than {MAX_COMPARISONS} comparisons")
-
-
-def _compile(expression: str, known: Collection[str]) -> Condition:
+def _compile(expression: str, reading: _Reading) -> Condition:
     match = _FILTER.fullmatch(expression)
     if not match or match[3][:1] in ("=", "<", ">"):
         raise BadFilter(f'"{expression}": expected FIELD OP VALUE with one of = != < <= > >=')
-    return _compare(match[1], match[2], match[3], known)
+    return _compare(match[1], match[2], match[3], reading)
 
 
-def _tree(entry: Any, known: Collection[str], left: list[int], depth: int = 1) -> Condition:
-    """Compile a nested filter; ``left[0]`` comparisons may still come."""
+def _tree(entry: Any, reading: _Reading, depth: int = 1) -> Condition:
+    """Compile a nested filter."""
     if not isinstance(entry, Mapping):
         raise BadFilter(f"{entry!r:.80}: expected FIELD OP VALUE, or a mapping with a type")
     kind = entry.get("type")
@@ -124,18 +138,18 @@ def _tree(entry: Any, known: Collection[str], left: list[int], depth: int = 1) -
         _expect(entry, "filters")
         if not isinstance(entry["filters"], list | tuple) or not entry["filters"]:
             raise BadFilter(f"{entry!r:.80}: filters must be a list of at least one")
-        return _join([_tree(inner, known, left, depth + 1) for inner in entry["filters"]], kind.upper())
+        return _join([_tree(inner, reading, depth + 1) for inner in entry["filters"]], kind.upper())
     _expect(entry, "key", "value")
     if not isinstance(entry["key"], str):
         raise BadFilter(f"{entry!r:.80}: key must be a string")
     if kind not in ("in", "nin"):
-        return _value(entry["key"], _OPERATORS[kind], entry["value"], known, left)
+        return _value(entry["key"], _OPERATORS[kind], entry["value"], reading)
     if not isinstance(entry["value"], list | tuple):
         raise BadFilter(f"{entry!r:.80}: {kind} needs a list of values")
     operator, junction, of_none = ("=", "OR", "0") if kind == "in" else ("!=", "AND", "1")
-    each = [_value(entry["key"], operator, value, known, left) for value in entry["value"]]
+    each = [_value(entry["key"], operator, value, reading) for value in entry["value"]]
     if not each:
-        _value(entry["key"], "=", "", known, left)  # an unknown field is refused all the same
+        _value(entry["key"], "=", "", reading)  # an unknown field is refused all the same
     return _join(each or [Condition(of_none, ())], junction)
 
 
@@ -149,33 +163,33 @@ def _expect(entry: Mapping[str, Any], *names: str) -> None:
         raise BadFilter(f"{entry!r:.80}: unknown {', '.join(unknown)}; a filter of this type has {' '.join(names)}")
 
 
-def _value(field: str, operator: str, value: Any, known: Collection[str], left: list[int]) -> Condition:
+def _value(field: str, operator: str, value: Any, reading: _Reading) -> Condition:
     """Compare with a value of JSON."""
-    _count(left)
+    reading.count()
     if isinstance(value, bool):
-        return _compare(field, operator, str(value).lower(), known)
+        return _compare(field, operator, str(value).lower(), reading)
     if isinstance(value, str):
-        return _compare(field, operator, value, known)
+        return _compare(field, operator, value, reading)
     if not isinstance(value, int | float) or not isfinite(value):
         raise BadFilter(f"{field}: a value must be a string, a number or a boolean, not {value!r:.40}")
     if field == "published":
         absent = " OR d.published = ''" if operator == "!=" else ""
         dated = f"d.published != '' AND {_SECONDS} {operator} ?"
-        return Condition(f"({dated}){absent}", (float(value),))
-    return _compare(field, operator, str(int(value) if value == int(value) else value), known)
+        return reading.of_date(Condition(f"({dated}){absent}", (float(value),)))
+    return _compare(field, operator, str(int(value) if value == int(value) else value), reading)
 
 
-def _compare(field: str, operator: str, value: str, known: Collection[str]) -> Condition:
+def _compare(field: str, operator: str, value: str, reading: _Reading) -> Condition:
     if not (field + value).isascii() and _SURROGATE.search(field + value):
         raise BadFilter(f"{field!r}: the value holds half a character, which no article can")
     if field == "published":
-        return _compare_date(operator, value)
+        return reading.of_date(_compare_date(operator, value))
     if field == "uri" and operator not in ("=", "!="):  # an order of addresses says nothing, but where files lie
         raise BadFilter("uri can be compared with = and != only")
     if field in COLUMNS:
         return Condition(f"d.{field} {operator} ? COLLATE NOCASE", (value,))
-    if field not in known:
-        raise BadFilter(_unknown(field, known))
+    if field not in reading.known:
+        raise BadFilter(_unknown(field, reading.known))
     return _compare_metadata(field, operator, value)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from searchidx.ranking import recency
 
 MAX_QUERY = 2_000
 """Characters of a query at most."""
@@ -59,6 +61,37 @@ Outlets = Annotated[
 MinScore = Annotated[float, Field(ge=0, le=1, description="Only hits at least this relevant, from 0 to 1.")]
 
 
+def _span(value: str | float | None) -> str | float | None:
+    if value is not None:
+        recency.days_of(value)
+    return value
+
+
+def _moment(value: str | None) -> str | None:
+    recency.moment_of(value)
+    return value
+
+
+Sort = Annotated[
+    Literal["relevance", "date"],
+    Field(
+        description="date: newest first, among the hits that are at least 30% as relevant as the best; undated last."
+    ),
+]
+HalfLife = Annotated[
+    Annotated[Text, Field(max_length=40)] | float | None,
+    AfterValidator(_span),
+    Field(
+        description="Prefer what is new: relevance counts half as much for an article that is so much older. Days, or "
+        "12h, 30d, 6w, 3m (months), 1y. Not together with sort date.",
+        examples=["30d"],
+    ),
+]
+AsOf = Annotated[
+    Day, AfterValidator(_moment), Field(description="The date from which half_life counts ages; null for now.")
+]
+
+
 class Strict(BaseModel):
     """A body of which every field is known."""
 
@@ -88,6 +121,19 @@ class Asked(Narrowed):
         Field(description="dense (by meaning), lexical (by words), or hybrid: both, which finds most."),
     ] = "hybrid"
     min_score: MinScore = 0.0
+    sort: Sort = "relevance"
+    half_life: HalfLife = None
+    as_of: AsOf = None
+
+    @model_validator(mode="after")
+    def _sound_dates(self) -> Asked:
+        recency.check(self.sort, self.half_life, self.as_of)
+        return self
+
+    def options(self) -> dict[str, Any]:
+        """The same as options of ``Index.search``."""
+        names = ("mode", "min_score", "sort", "half_life", "as_of")
+        return {**super().options(), **{name: getattr(self, name) for name in names}}
 
 
 class SearchRequest(Asked):
@@ -105,7 +151,7 @@ class SearchRequest(Asked):
 
     def options(self) -> dict[str, Any]:
         """The same as options of ``Index.search``."""
-        names = ("mode", "min_score", "group", "fusion", "lexical_weight")
+        names = ("group", "fusion", "lexical_weight")
         return {**super().options(), **{name: getattr(self, name) for name in names}}
 
 
@@ -118,7 +164,7 @@ class ContextRequest(Asked):
 
     def options(self) -> dict[str, Any]:
         """The same as options of ``Index.context``."""
-        return {**super().options(), "mode": self.mode, "min_score": self.min_score, "max_tokens": self.max_tokens}
+        return {**super().options(), "max_tokens": self.max_tokens}
 
 
 class Article(Strict):

@@ -33,6 +33,7 @@ from searchidx.types import Citation, Hit, Passage
 router = APIRouter(include_in_schema=False)
 PAGE, MOST = 10, 50
 """Results of a page, and those it can grow to."""
+SORTS = ("relevance", "date")
 OUTLETS = 100
 """Outlets that the page proposes."""
 _HEADERS = {
@@ -57,6 +58,7 @@ class Asked:
     after: str = ""
     before: str = ""
     source: str = ""
+    sort: str = ""
     k: str = ""
 
     @property
@@ -87,6 +89,17 @@ class Asked:
             raise BadRequest(f"k, the number of results, must be between 1 and {MOST}", "k")
         return int(self.k)
 
+    def options(self) -> dict[str, Any]:
+        """The same as options of ``Index.search``."""
+        if self.sort not in ("", *SORTS):
+            raise BadRequest(f"sort is one of {', '.join(SORTS)}", "sort")
+        return {
+            "after": self.after or None,
+            "before": self.before or None,
+            "sources": [self.source] if self.source else [],
+            "sort": self.sort or "relevance",
+        }
+
 
 class Result(NamedTuple):
     """A hit, its citation, and the hits after it whose passages say the same again."""
@@ -98,10 +111,17 @@ class Result(NamedTuple):
 
 @router.get("/")
 def search_page(
-    request: Request, q: str = "", index: str = "", after: str = "", before: str = "", source: str = "", k: str = ""
+    request: Request,
+    q: str = "",
+    index: str = "",
+    after: str = "",
+    before: str = "",
+    source: str = "",
+    sort: str = "",
+    k: str = "",
 ) -> Response:
     """The search page, with the results of a query where there is one."""
-    asked = Asked(q.strip(), index, after.strip(), before.strip(), source.strip(), k)
+    asked = Asked(q.strip(), index, after.strip(), before.strip(), source.strip(), sort, k)
     return _page(request, asked, _search)
 
 
@@ -116,10 +136,11 @@ def article_page(
     after: str = "",
     before: str = "",
     source: str = "",
+    sort: str = "",
     k: str = "",
 ) -> Response:
     """An article, with a passage of it marked where ``start`` and ``end`` say which; the rest is the way back."""
-    asked = Asked(q, index, after, before, source, k)
+    asked = Asked(q, index, after, before, source, sort, k)
     return _page(request, asked, lambda request, asked: _article(request, asked, doc_id, _span(start, end)))
 
 
@@ -160,21 +181,16 @@ def _search(request: Request, asked: Asked) -> tuple[str, dict[str, Any]]:
         return "start.html", {"documents": 0, "passages": 0}
     if len(asked.q) > MAX_QUERY:
         raise BadRequest(f"a query has {MAX_QUERY:,} characters at most, this one has {len(asked.q):,}", "q")
-    wanted = asked.number()
+    wanted, options = asked.number(), asked.options()
     with catalogue(request).reading(asked.index, caller(request)) as index:
         outlets = index.outlets(OUTLETS)
         if not asked.q:
             status = index.status()
             return "start.html", {"outlets": outlets, **{name: status[name] for name in ("documents", "passages")}}
         began = time.perf_counter()
-        hits = index.search(
-            asked.q,
-            min(MAX_K, 3 * wanted),  # some will be folded
-            after=asked.after or None,
-            before=asked.before or None,
-            sources=[asked.source] if asked.source else [],
-        )
+        hits = index.search(asked.q, min(MAX_K, 3 * wanted), **options)  # some will be folded
         seconds, bound = time.perf_counter() - began, index.bound()
+        undated = index.undated(asked.q, wanted, **options)
         empty = not hits and next(index.list(limit=1), None) is None
     results = _folded(hits, lambda citation: _public(request, asked.index, citation))
     more = wanted + PAGE if len(results) > wanted and wanted + PAGE <= MOST else 0
@@ -183,7 +199,8 @@ def _search(request: Request, asked: Asked) -> tuple[str, dict[str, Any]]:
         "results": results[:wanted],
         "more": more,
         "seconds": seconds,
-        "doubtful": bool(hits) and hits[0].score < bound,
+        "undated": undated,
+        "doubtful": bool(hits) and max(hit.score for hit in hits) < bound,
         "empty": empty,
     }
 

@@ -37,10 +37,6 @@ class SearchArguments(Asked):
     where: Annotated[Filters, BeforeValidator(_as_list)] = Field(default_factory=list)
     sources: Annotated[Outlets, BeforeValidator(_as_list)] = Field(default_factory=list)
 
-    def options(self) -> dict[str, Any]:
-        """The same as options of ``Index.search``."""
-        return {**super().options(), "mode": self.mode, "min_score": self.min_score}
-
 
 class ContextArguments(ContextRequest):
     """A question to answer from the articles."""
@@ -119,10 +115,16 @@ class Passage(Result):
     untrusted: Literal[True] = True
 
 
+Undated = Annotated[
+    int, Field(description="Articles that a filter by date kept out of the best because they have no date.")
+]
+
+
 class Found(BaseModel):
-    """Passages found, best first."""
+    """Passages found, best first, or newest first where that was asked for."""
 
     results: list[Passage]
+    undated: Undated
     probably_answered: Annotated[bool, Field(description="False where probably nothing here answers the query.")]
     problems: Annotated[list[str], Field(description="Indexes that could not be searched, and why.")]
 
@@ -159,6 +161,7 @@ class Collected(BaseModel):
     tokens: int
     fence: Annotated[str, Field(description="The code that begins and ends quoted text; no passage contains it.")]
     citations: list[Place]
+    undated: Undated
     untrusted: Literal[True] = True
 
 

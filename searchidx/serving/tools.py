@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
 from typing import Any
 from urllib.parse import quote, unquote
 
 from pydantic import BaseModel
 
 from searchidx.errors import SearchIdxError
+from searchidx.ranking.recency import day_of
 from searchidx.serving.catalogue import Catalogue
 from searchidx.serving.keys import OWNER, Key
+from searchidx.serving.models import Asked
 from searchidx.serving.public import article_page, is_web, public_name
 from searchidx.serving.tool_models import (
     MAX_TEXT,
@@ -106,16 +110,17 @@ def find_article(catalogue: Catalogue, caller: Caller, name: str) -> tuple[str, 
 
 
 def search(catalogue: Catalogue, caller: Caller, asked: SearchArguments) -> Found:
-    """Passages of one index, or of all that the caller may see: the best of them by their score."""
+    """Passages of one index, or of all that the caller may see: the best of them by their score, or as was asked."""
     names = [asked.index] if asked.index else catalogue.names(caller.key) or [catalogue.default(caller.key)]
     hits: list[tuple[str, Hit]] = []
     problems: list[str] = []
-    answered = False
+    answered, undated = False, 0
     for name in names:
         try:
             with catalogue.reading(name, caller.key) as index:
                 found = index.search(asked.query, asked.k, **asked.options())
-                answered |= bool(found) and found[0].score >= index.bound(asked.mode)
+                answered |= any(hit.score >= index.bound(asked.mode) for hit in found)
+                undated += index.undated(asked.query, asked.k, **asked.options()).hits
         except SearchIdxError as error:
             if len(names) == 1:
                 raise
@@ -124,9 +129,18 @@ def search(catalogue: Catalogue, caller: Caller, asked: SearchArguments) -> Foun
             hits += [(name, hit) for hit in found]
     if len(problems) == len(names):
         raise SearchIdxError("; ".join(problems))
-    hits.sort(key=lambda named: -named[1].score)  # stable: indexes by name, and hits of each as ranked
+    hits.sort(key=partial(_place, asked))  # stable: indexes by name, and hits of each as ranked
     best = [_passage(name, hit, caller) for name, hit in hits[: asked.k]]
-    return Found(results=best, probably_answered=answered, problems=problems)
+    return Found(results=best, probably_answered=answered, undated=undated, problems=problems)
+
+
+def _place(asked: SearchArguments, named: tuple[str, Hit]) -> float:
+    """Where a hit stands among those of all indexes: the least comes first."""
+    hit = named[1]
+    if asked.sort == "date":
+        day = day_of(hit.document.published)
+        return inf if day is None else -day
+    return -hit.score if asked.half_life is None else -hit.merged
 
 
 def connector_search(catalogue: Catalogue, caller: Caller, asked: QueryArguments) -> Results:
@@ -170,6 +184,7 @@ def context(catalogue: Catalogue, caller: Caller, asked: ContextArguments) -> Co
         found = index.context(
             asked.query, shown=lambda hits: [_followable(hit, name, caller) for hit in hits], **asked.options()
         )
+        undated = index.undated(asked.query, **Asked.options(asked)).hits
     places = [
         Place(
             number=number,
@@ -184,7 +199,9 @@ def context(catalogue: Catalogue, caller: Caller, asked: ContextArguments) -> Co
         )
         for number, (place, score) in enumerate(zip(found.citations, found.scores, strict=True), 1)
     ]
-    return Collected(index=name, text=found.text, tokens=found.tokens, fence=found.fence, citations=places)
+    return Collected(
+        index=name, text=found.text, tokens=found.tokens, fence=found.fence, citations=places, undated=undated
+    )
 
 
 def list_indexes(catalogue: Catalogue, caller: Caller, _: NoArguments) -> Indexes:
@@ -234,7 +251,8 @@ FULL: Sequence[Tool] = (
         "Search articles",
         "Find the passages of indexed articles (news, posts, reports) that answer a query, best first, each with its "
         "article, a relevance and a citation of its place. Use it whenever facts may stand in these articles, before "
-        "answering from memory, and cite url. Ask in plain words; narrow down with after, before, sources and where. "
+        "answering from memory, and cite url. Ask in plain words; narrow down with after, before, sources and where; "
+        "for what is new, sort by date or give a half_life. "
         f"fetch gives the article around a passage. {QUOTED}",
         SearchArguments,
         Found,

@@ -238,6 +238,11 @@ class Store:
                 yield _document(row[1:])
             last, left = rows[-1][0], left - len(rows) if left > 0 else left
 
+    def undated(self, condition: str, parameters: Sequence[Any]) -> set[str]:
+        """Ids of the documents without a date that meet an SQL condition over ``documents d``."""
+        sql = f"SELECT d.doc_id FROM documents d WHERE d.published = '' AND ({condition})"
+        return {doc_id for (doc_id,) in self._rows(sql, parameters)}
+
     def matching(self, condition: str, parameters: Sequence[Any]) -> IdSet:
         """Ids of the passages whose document meets an SQL condition over ``documents d``."""
         import numpy as np
@@ -256,6 +261,11 @@ class Store:
     def doc_ids_of(self, ids: Sequence[int]) -> dict[int, str]:
         """The id of each passage's document; unknown ids are left out."""
         sql = "SELECT passage_id, doc_id FROM passages JOIN documents USING (document) WHERE passage_id IN ({})"
+        return dict(self._by_ids(sql, ids))
+
+    def dates_of(self, ids: Sequence[int]) -> dict[int, str]:
+        """When each passage's document was published; unknown ids are left out."""
+        sql = "SELECT passage_id, published FROM passages JOIN documents USING (document) WHERE passage_id IN ({})"
         return dict(self._by_ids(sql, ids))
 
     def passages(self, ids: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
