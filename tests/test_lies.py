@@ -2,6 +2,7 @@
 
 # ruff: noqa: F811 - the fixtures of web_tools are arguments of tests
 
+import gzip
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from document_tools import FISH, SALT, docx, paragraph, pdf, zipped
 from web_tools import BODY, page, site  # noqa: F401 - fixtures
 
 from searchidx import Index
+from searchidx.articles import exchange, fetching
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
 
@@ -30,7 +32,7 @@ def rss(*items):
 
 # the name, the type that the server says, the body; and whether it becomes an article, or what is told
 TYPES = [
-    ("/a", "text/html", pdf(FISH), "its encoding cannot be told"),
+    ("/a", "text/html", pdf(FISH), ""),
     ("/a", "text/html", PNG, "a binary file, not text"),
     ("/a", "text/html", zipped({"a.txt": FISH}), "a binary file, not text"),
     ("/a", "application/pdf", page("A"), "this PDF is damaged"),
@@ -142,3 +144,42 @@ def test_a_bomb_of_entities_in_the_text_of_a_feed_is_not_expanded(site, index):
         add(index, f"{site.url}/f")
         assert time.monotonic() - began < 5
         assert not any("root:" in document.text or len(document.text) > 10_000 for document in index.export())
+
+
+def test_every_bad_server_in_a_feed_is_one_reason_within_its_time_and_the_rest_is_read(site, index, monkeypatch):
+    monkeypatch.setattr(fetching, "SECONDS", 3.0)
+    monkeypatch.setattr(exchange, "MAX_BYTES", 2**20)
+
+    def stall(_):
+        site.stopping.wait(10)
+
+    def endless(request):
+        request.send_response(200)
+        request.end_headers()
+        while not site.stopping.is_set():
+            request.wfile.write(b"<p>on and on" * 5000)
+
+    bomb = gzip.compress(b"0" * 50 * 2**20)
+    site.routes |= {
+        "/stall": stall,
+        "/endless": endless,
+        "/bomb": (200, {"Content-Encoding": "gzip"}, bomb),
+        "/round": (302, {"Location": "/round2"}, b""),
+        "/round2": (302, {"Location": "/round"}, b""),
+        "/brotli": (200, {"Content-Encoding": "br"}, b"\x0b\x02\x80"),
+        "/zip": (200, {"Content-Type": "application/zip"}, zipped({"zeros.txt": b"0" * 20 * 2**20, "a.txt": SALT})),
+        "/good": page("Good"),
+        "/f": rss(*((f"/{name}", "") for name in ("stall", "endless", "bomb", "round", "brotli", "zip", "good"))),
+    }
+    began = time.monotonic()
+    report = add(index, f"{site.url}/f")
+    assert time.monotonic() - began < 30
+    assert {document.doc_id.removeprefix(site.url) for document in index.list()} == {"/good", "/zip/a.txt"}
+    told = {failure.uri.removeprefix(site.url): failure.reason for failure in report.failed}
+    assert told.keys() == {"/stall", "/endless", "/bomb", "/round", "/brotli", "/zip/zeros.txt"}
+    assert "took too long" in told["/stall"]
+    assert "longer than 1 MiB" in told["/endless"]
+    assert "longer than 1 MiB" in told["/bomb"]
+    assert "redirects in a circle" in told["/round"]
+    assert "compressed as br, which was not asked for" in told["/brotli"]
+    assert "as bombs do" in told["/zip/zeros.txt"]

@@ -18,7 +18,7 @@ from searchidx.articles.decoding import is_binary, marked_encoding
 from searchidx.articles.exchange import MAX_BYTES, Response
 from searchidx.articles.feeds import FEED, SITEMAP, Listed
 from searchidx.articles.fetching import Fetcher
-from searchidx.articles.sniffing import MEDIA_TYPES, NOT_TEXT, SAMPLE, sniff, suffix_of
+from searchidx.articles.sniffing import MEDIA_TYPES, NOT_TEXT, PDF, SAMPLE, sniff, suffix_of
 from searchidx.errors import FetchError, SourceError, Unreachable
 from searchidx.types import Document, Failure, Fetched, Source
 
@@ -338,8 +338,8 @@ def _media_type(found: Response, uri: str) -> str:
     declared = found.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not found.body.strip():
         raise FetchError(uri, "it is empty")
-    if declared in _PAGES:
-        return "text/html"
+    if declared in _PAGES:  # many a server says so of whatever it has
+        return PDF if found.body.startswith(b"%PDF-") else "text/html"
     by_name = MEDIA_TYPES.get(suffix_of(addresses.parse(found.address).target.partition("?")[0]), "")
     if declared in MEDIA_TYPES.values() and declared not in _OPEN:
         return declared
