@@ -19,6 +19,7 @@ from searchidx.articles import chunking, feeds, formats, sources, web
 from searchidx.articles.addresses import is_address
 from searchidx.articles.dates import require_date
 from searchidx.articles.fetching import Fetcher
+from searchidx.articles.fingerprints import fingerprint
 from searchidx.errors import ExtractError
 from searchidx.storage.analysis import UNKNOWN
 from searchidx.storage.language import language_of
@@ -42,11 +43,12 @@ class Progress:
 
     Attributes:
         stage: ``articles`` while sources are read and encoded, ``encode`` while another encoder is, ``index`` while the
-            arrangements catch up, ``queries`` while an evaluation asks them.
+            arrangements catch up, ``copies`` while articles of an older index are compared, ``queries`` while an
+            evaluation asks them.
         documents: articles met so far.
         passages: passages stored so far.
         done: of ``total``: bytes of the sources in stage ``articles``, changes in stage ``index``,
-            passages in stage ``encode``, queries in stage ``queries``.
+            passages in stage ``encode``, articles in stage ``copies``, queries in stage ``queries``.
         total: 0 where it is not known.
     """
 
@@ -278,7 +280,8 @@ class Ingest:
         vectors = self._encoder.encode_passages(inputs)
         entries, first = [], 0
         for (document, content, origin), passages in zip(changed, cut, strict=True):
-            entries.append(Entry(document, content, origin, passages, vectors[first : first + len(passages)]))
+            some = vectors[first : first + len(passages)]
+            entries.append(Entry(document, content, origin, passages, some, fingerprint(document.text)))
             first += len(passages)
         return entries
 

@@ -91,6 +91,7 @@ class Reader:
         fusion: str = "weighted",
         lexical_weight: float | None = None,
         min_score: float = 0.0,
+        all_copies: bool = False,
     ) -> list[Hit]:
         """Find the passages that answer a query.
 
@@ -107,6 +108,7 @@ class Reader:
             fusion: ``weighted`` (normalised scores) or ``rrf`` (reciprocal rank), for hybrid.
             lexical_weight: weight of BM25 from 0 to 1 in weighted fusion; None for the measured default.
             min_score: only hits at least this relevant, from 0 to 1; an empty list says that nothing relevant is there.
+            all_copies: also copies of a better hit; by default those are in its ``copies``, and k hits are k stories.
 
         Returns:
             Hits, best first. Filters apply before ranking: where k articles pass them and match, k come back.
@@ -127,15 +129,17 @@ class Reader:
             fusion=fusion,
             lexical_weight=lexical_weight,
             min_score=min_score,
+            all_copies=all_copies,
         )
         return self._ask(answer, question)
 
     def rank(self, query: str, k: int = 100, **options: Any) -> list[tuple[str, float]]:
         """Ids of the best articles with the merged score of their best passage, in the order of ``search``.
 
-        It reads no text, which an evaluation does not need. Options as for ``search``, without ``group``.
+        It reads no text, which an evaluation does not need. Options as for ``search``, without ``group``; all copies
+        are in it unless ``all_copies=False``, as judgements name single articles.
         """
-        return self._ask(rank, Question(query, k, group=True, **options))
+        return self._ask(rank, Question(query, k, **{"all_copies": True, **options}, group=True))
 
     def _ask(self, way: Callable[..., list[T]], question: Question) -> list[T]:
         legs = self._asked(question.mode)

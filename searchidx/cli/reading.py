@@ -12,6 +12,7 @@ import typer
 from searchidx.cli import tables, terminal
 from searchidx.cli.arguments import (
     After,
+    AllCopies,
     AsJson,
     AsJsonLines,
     AsPrompt,
@@ -63,6 +64,7 @@ def search(
     lexical_weight: LexicalWeight = None,
     min_score: MinScore = 0.0,
     no_group: NoGroup = False,
+    all_copies: AllCopies = False,
     explain: Explain = False,
     full: Full = False,
     as_json: AsJson = False,
@@ -87,6 +89,7 @@ def search(
         "group": not no_group,
         "fusion": fusion,
         "lexical_weight": lexical_weight,
+        "all_copies": all_copies or as_trec,  # judgements name single articles
     }
     with opened(index, encoder, device) as found:
         hits = found.search(text, top_k, min_score=min_score, **options)
