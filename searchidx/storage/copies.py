@@ -31,6 +31,7 @@ class Copies:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._torn: set[int] = set()  # groups that lost a member in this transaction
+        self._reached = 0  # the last row that catch_up looked at
 
     def begin(self) -> None:
         """Forget what a transaction before left undone: it was rolled back."""
@@ -54,11 +55,12 @@ class Copies:
         """Take in some articles that an older version stored; returns how many there were."""
         sql = (
             "SELECT document, text FROM documents JOIN texts USING (document) "
-            "WHERE document NOT IN (SELECT document FROM fingerprints) ORDER BY document LIMIT ?"
+            "WHERE document > ? AND document NOT IN (SELECT document FROM fingerprints) ORDER BY document LIMIT ?"
         )
-        rows = self._connection.execute(sql, (limit,)).fetchall()
+        rows = self._connection.execute(sql, (self._reached, limit)).fetchall()
         for document, text in rows:
             self.add(document, fingerprint(text))
+            self._reached = document
         return len(rows)
 
     def _near(self, signature: bytes) -> list[tuple[int, int | None, bytes]]:
@@ -104,6 +106,7 @@ class Copies:
         """Drop all groups and fingerprints: they were made in another way."""
         for table in ("fingerprints", "bands"):
             self._connection.execute(f"DELETE FROM {table}")
+        self._reached = 0
 
     # what is wrong
 
