@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from searchidx.evaluation import evaluate
     from searchidx.index import Index
     from searchidx.ingest import Progress
-    from searchidx.types import Citation, Context, Document, Failure, Hit, Leg, Passage, Report, Undated
+    from searchidx.types import Citation, Context, Copy, Document, Failure, Hit, Leg, Passage, Report, Undated
 
 __version__ = "0.1.0"
 
@@ -45,6 +45,7 @@ __all__ = [
     "BadMeasure",
     "Citation",
     "Context",
+    "Copy",
     "Document",
     "EncoderMismatch",
     "EncoderNotFound",
@@ -72,7 +73,7 @@ __all__ = [
 ]
 
 _HOMES = {"Index": "index", "Progress": "ingest", "load_encoder": "encoders", "evaluate": "evaluation"} | dict.fromkeys(
-    ("Citation", "Context", "Document", "Failure", "Hit", "Leg", "Passage", "Report", "Undated"), "types"
+    ("Citation", "Context", "Copy", "Document", "Failure", "Hit", "Leg", "Passage", "Report", "Undated"), "types"
 )
 
 

@@ -210,7 +210,8 @@ class Index(Reader):
         and feeds are fetched where they changed; an article that is gone from the web stays, and is told.
 
         Args:
-            rebuild: also make both arrangements anew from the store, and encode passages again whose vector is damaged.
+            rebuild: also make both arrangements anew from the store, encode passages again whose vector is damaged, and
+                find anew which articles are copies of one another.
             encoder: also encode every passage with another encoder; the old vectors answer until the switch.
             language: also cut the words anew, in another language: a code such as ``de``.
             furniture: also read every file again, from now on to ``drop`` or ``keep`` the furniture of scraped texts.
@@ -218,7 +219,7 @@ class Index(Reader):
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
-        from searchidx.reencode import mend_vectors
+        from searchidx.reencode import compare_old, mend_vectors
 
         with self._writing(wait) as writer:
             if encoder is not None:
@@ -233,8 +234,11 @@ class Index(Reader):
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()
+                with writer.transaction():
+                    writer.copies.forget()
             with self._ingest(writer, progress, mirror=True, allow_private=allow_private) as run:
                 report = run.sync()
+            compare_old(writer, progress or (lambda _: None))
             self._legs.catch_up(progress)
         return report
 

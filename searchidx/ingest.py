@@ -47,11 +47,12 @@ class Progress:
 
     Attributes:
         stage: ``articles`` while sources are read and encoded, ``encode`` while another encoder is, ``index`` while the
-            arrangements catch up, ``queries`` while an evaluation asks them.
+            arrangements catch up, ``copies`` while articles of an older index are compared, ``queries`` while an
+            evaluation asks them.
         documents: articles met so far.
         passages: passages stored so far.
         done: of ``total``: bytes of the sources in stage ``articles``, changes in stage ``index``,
-            passages in stage ``encode``, queries in stage ``queries``.
+            passages in stage ``encode``, articles in stage ``copies``, queries in stage ``queries``.
         total: 0 where it is not known.
     """
 
@@ -275,8 +276,8 @@ class Ingest:
         """One transaction."""
         self._stored = time.monotonic()
         entries = [
-            Entry(document, content, origin, passages, vectors)
-            for (document, content, origin), (passages, vectors) in zip(batch.changed, prepared, strict=True)
+            Entry(document, content, origin, *parts)
+            for (document, content, origin), parts in zip(batch.changed, prepared, strict=True)
         ]
         with self._store.transaction():
             if entries and self._store.setting("language") == UNKNOWN:

@@ -1,4 +1,4 @@
-"""Documents into passages and vectors: here, or for a long run in a second process, while this one reads and stores.
+"""Documents into passages, vectors, fingerprints: here, or for a long run in a second process, while this one stores.
 
 Cutting and encoding is a third of the work of indexing with a static encoder, and Python lets one process use one core.
 The second process has the same code, and is started only once a run has lasted as long as its start takes. It may die
@@ -15,11 +15,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from searchidx.articles import chunking
+from searchidx.articles.fingerprints import fingerprint
 from searchidx.types import Document, Encoder, Passage
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from searchidx.types import Matrix
 
-    Prepared = list[tuple[list[Passage], Matrix]]
+    Prepared = list[tuple[list[Passage], Matrix, bytes]]
 
 LONG_RUN = 1_000_000
 """Characters from which on a second process is worth its start: as many as are prepared in the time of one."""
@@ -35,21 +36,22 @@ _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from searchid
 
 
 def prepare(documents: Sequence[Document], encoder: Encoder, max_tokens: int) -> Prepared:
-    """The passages of each document with their vectors, float32 [n, dim]; all are encoded at once."""
+    """Passages of each document, their vectors, float32 [n, dim], and its fingerprint; all are encoded at once."""
     cut = chunking.split(documents, max_tokens, encoder.count_tokens) if documents else []
     inputs = [
         chunking.encoder_input(document.title, passage.heading, passage.text, max_tokens)
         for document, passages in zip(documents, cut, strict=True)
         for passage in passages
     ]
-    return _shared(cut, encoder.encode_passages(inputs)) if inputs else []
+    signatures = [fingerprint(document.text) for document in documents]
+    return _shared(cut, encoder.encode_passages(inputs), signatures) if inputs else []
 
 
-def _shared(cut: Sequence[list[Passage]], vectors: Matrix) -> Prepared:
+def _shared(cut: Sequence[list[Passage]], vectors: Matrix, signatures: Sequence[bytes]) -> Prepared:
     """Each document's part of the vectors."""
     prepared, first = [], 0
-    for passages in cut:
-        prepared.append((passages, vectors[first : first + len(passages)]))
+    for passages, signature in zip(cut, signatures, strict=True):
+        prepared.append((passages, vectors[first : first + len(passages)], signature))
         first += len(passages)
     return prepared
 
@@ -142,7 +144,7 @@ class _Helper:
             EOFError, OSError, ValueError: it died, or said something else.
         """
         assert self._process.stdout
-        spans: list[list[tuple[str, int, int]]] = json.loads(self._process.stdout.readline() or b"null") or []
+        spans, signatures = json.loads(self._process.stdout.readline() or b"null") or ((), ())
         if len(spans) != len(documents):
             raise EOFError
         size = 4 * self._dim * sum(map(len, spans))
@@ -156,7 +158,8 @@ class _Helper:
             ]
             for document, some in zip(documents, spans, strict=True)
         ]
-        return _shared(cut, np.frombuffer(raw, np.float32).reshape(-1, self._dim))
+        vectors = np.frombuffer(raw, np.float32).reshape(-1, self._dim)
+        return _shared(cut, vectors, [bytes.fromhex(signature) for signature in signatures])
 
     def close(self) -> None:
         self._process.kill()
@@ -185,9 +188,10 @@ def main() -> None:
         fields = json.loads(line)
         documents = [Document("", text, title, media_type=media_type) for title, text, media_type in fields]
         prepared = prepare(documents, encoder, max_tokens)
-        spans: list[Any] = [[(p.heading, p.start, p.end) for p in passages] for passages, _ in prepared]
-        vectors = np.concatenate([vectors for _, vectors in prepared])
-        _say(answers, json.dumps(spans).encode() + b"\n", np.ascontiguousarray(vectors, np.float32).tobytes())
+        spans = [[(p.heading, p.start, p.end) for p in passages] for passages, _, _ in prepared]
+        about = json.dumps([spans, [signature.hex() for _, _, signature in prepared]])
+        vectors = np.concatenate([vectors for _, vectors, _ in prepared])
+        _say(answers, about.encode() + b"\n", np.ascontiguousarray(vectors, np.float32).tobytes())
 
 
 def _say(answers: BinaryIO, *parts: bytes) -> None:

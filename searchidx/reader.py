@@ -96,6 +96,7 @@ class Reader:
         sort: Sort = "relevance",
         half_life: str | float | None = None,
         as_of: str | datetime | None = None,
+        all_copies: bool = False,
     ) -> list[Hit]:
         """Find the passages that answer a query.
 
@@ -117,6 +118,7 @@ class Reader:
             half_life: relevance counts half as much for an article that is so much older: days, or ``12h``, ``30d``,
                 ``6w``, ``3m`` (months), ``1y``. One without a date is taken to be as old as most candidates are.
             as_of: the moment that ages are counted from, by default now.
+            all_copies: also copies of a better hit; by default those are in its ``copies``, and k hits are k stories.
 
         Returns:
             Hits, best first. Filters apply before ranking: where k articles pass them and match, k come back.
@@ -141,6 +143,7 @@ class Reader:
             sort=sort,
             half_life=half_life,
             as_of=as_of,
+            all_copies=all_copies,
         )
         return self._ask(answer, question)
 
@@ -159,9 +162,10 @@ class Reader:
     def rank(self, query: str, k: int = 100, **options: Any) -> list[tuple[str, float]]:
         """Ids of the best articles with the merged score of their best passage, in the order of ``search``.
 
-        It reads no text, which an evaluation does not need. Options as for ``search``, without ``group``.
+        It reads no text, which an evaluation does not need. Options as for ``search``, without ``group``; all copies
+        are in it unless ``all_copies=False``, as judgements name single articles.
         """
-        return self._ask(rank, Question(query, k, group=True, **options))
+        return self._ask(rank, Question(query, k, **{"all_copies": True, **options}, group=True))
 
     def _ask(self, way: Callable[..., list[T]], question: Question) -> list[T]:
         legs = self._asked(question.mode)

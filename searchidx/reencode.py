@@ -1,4 +1,7 @@
-"""Another encoder for an index: its vectors are made beside the old ones, which answer until the switch."""
+"""What is made anew for articles that are there: vectors by another encoder or in place of damaged ones, fingerprints.
+
+Vectors of another encoder are made beside the old ones, which answer until the switch.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +55,15 @@ def mend_vectors(store: StoreWriter, encoder: Encoder) -> int:
         with store.transaction():
             store.put_vectors(ids, vectors, generation)
     return len(damaged)
+
+
+def compare_old(store: StoreWriter, progress: Callable[[Progress], None]) -> int:
+    """Find the copies among articles that an older version stored; returns how many were compared."""
+    compared, total = 0, store.copy_counts()["pending"]
+    while total and (some := store.compare_pending()):
+        compared += some
+        progress(Progress("copies", done=compared, total=total))
+    return compared
 
 
 def _inputs(store: StoreWriter, ids: Sequence[int]) -> list[str]:

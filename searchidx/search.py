@@ -17,11 +17,12 @@ import numpy as np
 from searchidx.articles.pages import pages_of
 from searchidx.ranking import calibration, fusion, recency
 from searchidx.ranking.filters import Condition, compile_filters
-from searchidx.ranking.grouping import fold
+from searchidx.ranking.grouping import fold, without_copies
 from searchidx.ranking.highlight import best_sentences, query_terms, sentences
 from searchidx.storage.analysis import analysis, pieces
 from searchidx.types import (
     Citation,
+    Copy,
     Document,
     Encoder,
     Hit,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 MAX_OTHERS = 5
 """Further passages of the same article that are listed with a hit."""
+MAX_COPIES = 50
+"""Copies of an article that are listed with a hit."""
 LEXICAL_WEIGHT = {"static": 0.65, "st": 0.4}
 """Weight of BM25 in hybrid search, by kind of encoder; chosen in docs/decisions/009-fusion.md."""
 
@@ -64,6 +67,7 @@ class Question:
     as_of: str | datetime | None = None
     undated: bool = False
     """Whether articles without a date pass filters by date."""
+    all_copies: bool = False
 
     def __post_init__(self) -> None:
         modes, fusions = ("hybrid", "dense", "lexical"), ("weighted", "rrf")
@@ -89,8 +93,9 @@ def answer(question: Question, store: Store, legs: Mapping[str, PassageIndex], e
         encoder: encodes the query; None where no dense leg is asked.
 
     Returns:
-        At most ``question.k`` hits, best first: one per article, or one per passage without grouping. Fewer only where
-        fewer passages pass the filter and match, or are as relevant as ``question.min_score`` asks.
+        At most ``question.k`` hits, best first: one per story, which is an article and its copies, or one per passage
+        of it without grouping. Fewer only where fewer pass the filter and match, or are as relevant as
+        ``question.min_score`` asks.
     """
     found = _candidates(question, store, legs, encoder)
     return _hits(found, store, encoder)
@@ -115,6 +120,8 @@ class _Found:
         groups: candidates and their merged scores by article, best first; no more than were asked for.
         parts: what the relevance of each group was calculated from.
         relevance: of each group.
+        condition: what articles must meet, or None.
+        copies: whether other articles of the same story are to be listed with a hit.
     """
 
     query: Query
@@ -122,6 +129,8 @@ class _Found:
     groups: Sequence[Sequence[tuple[int, float]]]
     parts: Sequence[Mapping[str, float]]
     relevance: Sequence[float]
+    condition: Condition | None
+    copies: bool
 
 
 def _candidates(question: Question, store: Store, legs: Mapping[str, PassageIndex], encoder: Encoder | None) -> _Found:
@@ -148,7 +157,8 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
     parts = [{"share": shares[group[0][0]], **whole} for group in groups[: None if question.dated else question.k]]
     relevance = calibration.relevance(parts, calibration.weights_of(question.mode, _kind(encoder)))
     kept = sum(value >= question.min_score for value in relevance)  # they never increase
-    found = _Found(query, said, groups[:kept], parts[:kept], relevance[:kept])
+    copies = not question.all_copies
+    found = _Found(query, said, groups[:kept], parts[:kept], relevance[:kept], condition, copies)
     return _by_date(found, question, store) if question.dated else found
 
 
@@ -226,8 +236,11 @@ def _kind(encoder: Encoder | None) -> str:
 
 
 def _groups(merged: Ranking, question: Question, store: Store) -> list[list[tuple[int, float]]]:
-    """Candidates the store still knows, by article; each alone where no grouping is asked."""
+    """Candidates the store still knows, by article; each alone where no grouping is asked; of copies the best."""
     owners = store.owners([passage_id for passage_id, _ in merged])
+    if not question.all_copies:
+        stories = store.stories(list(owners))
+        merged = without_copies([found for found in merged if found[0] in owners], owners, stories)
     if not question.group:
         owners = {passage_id: passage_id for passage_id in owners}
     return fold(merged, owners)
@@ -236,6 +249,7 @@ def _groups(merged: Ranking, question: Question, store: Store) -> list[list[tupl
 def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
     shown = [[passage_id for passage_id, _ in group[: MAX_OTHERS + 1]] for group in found.groups]
     passages = store.passages([passage_id for group in shown for passage_id in group])
+    stories = store.stories([ids[0] for ids in shown]) if found.copies else {}
     hits: list[Hit] = []
     for ids, group, parts, score in zip(shown, found.groups, found.parts, found.relevance, strict=True):
         if ids[0] not in passages:  # dropped by a writer since the legs were asked
@@ -244,9 +258,17 @@ def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
         legs = {name: said[ids[0]] for name, said in found.legs.items() if ids[0] in said}
         others = tuple(passages[i][0] for i in ids[1:] if i in passages)
         citation = cite(passage, document)
+        copies = _copies(stories[ids[0]], document.doc_id, found.condition, store) if ids[0] in stories else ()
         rank, merged = len(hits) + 1, group[0][1]
-        hits.append(Hit(rank, score, merged, passage, document, legs, citation, others=others, parts=parts))
+        hits.append(Hit(rank, score, merged, passage, document, legs, citation, (), (), others, copies, parts))
     return _highlighted(hits, found.query, encoder, store.setting("language"))
+
+
+def _copies(story: int, doc_id: str, condition: Condition | None, store: Store) -> tuple[Copy, ...]:
+    """The other articles of a story that pass the filters."""
+    sql, parameters = (condition.sql, condition.parameters) if condition else ("1", ())
+    found = store.copies_of(story, doc_id, MAX_COPIES, sql, parameters)
+    return tuple(Copy(d.doc_id, d.title, d.source, d.published, d.uri) for d in found)
 
 
 def cite(passage: Passage, document: Document) -> Citation:

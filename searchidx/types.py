@@ -210,6 +210,24 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """An article that says what a hit's article says, nearly word for word: the same wire story in another paper.
+
+    Fields as those of a ``Document``; ``Index.get(doc_id)`` returns it whole.
+    """
+
+    doc_id: str
+    title: str
+    source: str
+    published: str
+    uri: str
+
+    def __str__(self) -> str:
+        name = f"“{self.title}”" if self.title else self.doc_id
+        return ", ".join(part for part in (name, self.source, self.published[:10], self.uri) if part)
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One answer to a query.
 
@@ -226,6 +244,8 @@ class Hit:
         highlights: character spans within ``passage.text`` of the sentences that answer best.
         terms: character spans within ``passage.text`` of the words of the query.
         others: further passages of the same article that were found, best first.
+        copies: other articles that tell the same story and pass the filters, in the order they were added; none where a
+            search asks for all copies as hits.
         parts: what ``score`` was calculated from, by name (see ``searchidx.ranking.calibration``).
 
     """
@@ -240,6 +260,7 @@ class Hit:
     highlights: tuple[tuple[int, int], ...] = ()
     terms: tuple[tuple[int, int], ...] = ()
     others: tuple[Passage, ...] = ()
+    copies: tuple[Copy, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -258,6 +279,7 @@ class Hit:
             "highlights": [list(span) for span in self.highlights],
             "terms": [list(span) for span in self.terms],
             "others": [passage.to_dict() for passage in self.others],
+            "copies": [_plain(copy) for copy in self.copies],
         }
 
 

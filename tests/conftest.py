@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from searchidx.articles.fingerprints import fingerprint
 from searchidx.storage.store import digest
 from searchidx.storage.writer import Entry, StoreWriter
 from searchidx.types import Document, Passage
@@ -31,7 +32,7 @@ def entry(doc_id, *texts, title="", heading="", **fields):
         passages.append(Passage(0, doc_id, ordinal, heading, start, start + len(text), text))
         start += len(text) + 2
     document = Document(doc_id, body, title=title, **fields)
-    return Entry(document, digest(document), "", passages, vectors_of(texts))
+    return Entry(document, digest(document), "", passages, vectors_of(texts), fingerprint(body))
 
 
 def put(writer, *entries):

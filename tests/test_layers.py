@@ -29,7 +29,7 @@ LAYERS = [
 HEAVY = [
     "faiss", "tantivy", "torch", "sentence_transformers", "lxml", "trafilatura", "numpy", "tokenizers",
     "ir_measures", "matplotlib", "scipy", "fastapi", "starlette", "pydantic", "uvicorn", "mcp", "openai", "jinja2",
-    "pypdf", "mammoth", "warcio",
+    "pypdf", "mammoth", "warcio", "rensa",
 ]  # fmt: skip
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 

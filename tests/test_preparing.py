@@ -49,8 +49,8 @@ def started(helper, ready=preparing._Helper.ready):
 
 def same(some, others):
     return len(some) == len(others) and all(
-        passages == again and np.array_equal(vectors, again_vectors)
-        for (passages, vectors), (again, again_vectors) in zip(some, others, strict=True)
+        one[0] == two[0] and np.array_equal(one[1], two[1]) and one[2] == two[2]
+        for one, two in zip(some, others, strict=True)
     )
 
 

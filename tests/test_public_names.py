@@ -16,6 +16,7 @@ PUBLIC = {
     "BadMeasure",
     "Citation",
     "Context",
+    "Copy",
     "Document",
     "EncoderMismatch",
     "EncoderNotFound",

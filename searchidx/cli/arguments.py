@@ -158,6 +158,9 @@ MinScore: TypeAlias = Annotated[
 NoGroup: TypeAlias = Annotated[
     bool, typer.Option("--no-group", metavar="", help="A hit for each passage, not for each article.")
 ]
+AllCopies: TypeAlias = Annotated[
+    bool, typer.Option("--all-copies", metavar="", help="A hit for each copy of a story, not for the best of them.")
+]
 Explain: TypeAlias = Annotated[bool, typer.Option("--explain", metavar="", help="Show every part of the score.")]
 Full: TypeAlias = Annotated[bool, typer.Option("--full", metavar="", help="Show whole passages.")]
 Budget: TypeAlias = Annotated[

@@ -174,7 +174,7 @@ def pool(index: Index, query: str, k: int) -> list[Hit]:
     """
     best: dict[str, tuple[int, Hit]] = {}
     for mode in _MODES:
-        for hit in index.search(query, k, mode=mode):
+        for hit in index.search(query, k, mode=mode, all_copies=True):
             rank, first = best.get(hit.document.doc_id, (hit.rank, hit))  # hybrid's passage where it has one
             best[hit.document.doc_id] = min(rank, hit.rank), first
 

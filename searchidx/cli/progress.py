@@ -21,6 +21,7 @@ _STAGES = {
     "articles": "reading articles",
     "encode": "encoding passages",
     "index": "arranging passages",
+    "copies": "comparing articles",
     "queries": "asking queries",
 }
 

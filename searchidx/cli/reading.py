@@ -12,6 +12,7 @@ import typer
 from searchidx.cli import tables, terminal
 from searchidx.cli.arguments import (
     After,
+    AllCopies,
     AsJson,
     AsJsonLines,
     AsPrompt,
@@ -67,6 +68,7 @@ def search(
     half_life: HalfLife = None,
     as_of: AsOf = None,
     no_group: NoGroup = False,
+    all_copies: AllCopies = False,
     explain: Explain = False,
     full: Full = False,
     as_json: AsJson = False,
@@ -96,6 +98,7 @@ def search(
         "sort": sort,
         "half_life": half_life,
         "as_of": as_of,
+        "all_copies": all_copies or as_trec,  # judgements name single articles
     }
     with opened(index, encoder, device) as found:
         hits = found.search(text, top_k, min_score=min_score, **options)

@@ -86,6 +86,7 @@ def status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("index", f"{status['path']}, made {status['created'][:10]}, format {status['format']}"),
         ("articles", f"{status['documents']:,}"),
         ("passages", f"{status['passages']:,}, of at most {status['max_tokens']} tokens"),
+        ("copies", _copies(status["copies"])),
         ("encoder", f"{encoder['name']}, {encoder['dim']} dims"),
         ("language", status["language"]),
         ("furniture", {"drop": "dropped from plain text files", "keep": "kept"}[status["furniture"]]),
@@ -98,6 +99,13 @@ def status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "problems" in status:
         facts += _column("problems", status["problems"] or ["none: everything was read, every checksum holds"])
     return facts
+
+
+def _copies(status: Mapping[str, Any]) -> str:
+    stories = "1 story" if status["stories"] == 1 else f"{status['stories']:,} stories"
+    found = f"{status['articles']:,} articles tell {stories}"
+    pending = f"; {plural(status['pending'], 'article')} not compared yet: searchidx sync" if status["pending"] else ""
+    return (found if status["articles"] else "none") + pending
 
 
 def _dense(status: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from searchidx.ranking.highlight import past_headings, window
-from searchidx.types import Document, Hit
+from searchidx.types import Copy, Document, Hit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +27,8 @@ LINES = 4
 """Lines of a passage around its best sentences, unless the whole is asked for."""
 WIDTH = 100
 """Columns of running text at most: longer lines are hard to read."""
+COPIES = 3
+"""Outlets with the same story that are named below a hit."""
 INDENT = 5
 """Columns before the text of a hit, which its rank takes on the first line."""
 _JUNK = re.compile(
@@ -99,6 +101,8 @@ def print_hits(hits: Sequence[Hit], *, full: bool = False, explain: bool = False
         if explain:
             parts += [Text(told, "cyan") for told in _explained(hit)]
         parts.append(_citation(hit))
+        if hit.copies:
+            parts.append(Text(_also_in(hit.copies), "dim"))
         print_indented(out, parts[0], INDENT, Text(f"{hit.rank:>3}  ", "bold"))
         for part in parts[1:]:
             print_indented(out, part, INDENT)
@@ -193,6 +197,14 @@ def _citation(hit: Hit) -> Text:
         more = len(hit.others)
         text += f" · also in this article: {more} more passage{'s' if more > 1 else ''}"
     return Text(text, "dim")
+
+
+def _also_in(copies: Sequence[Copy]) -> str:
+    """Who else has the story: the first few outlets by name, or titles where an article names none."""
+    names = dict.fromkeys(line(copy.source or copy.title or copy.doc_id) for copy in copies)
+    shown = list(names)[:COPIES]
+    more = len(copies) - len(shown)
+    return f"also in: {', '.join(shown)}{f' and {more} more' if more else ''}"
 
 
 def print_document(document: Document) -> None:

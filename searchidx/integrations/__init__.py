@@ -30,6 +30,7 @@ class SearchOptions(TypedDict, total=False):
         sources: only articles of one of these outlets.
         group: only the best passage of each article; False unless asked, as a language model wants the best passages.
         min_score: only passages at least this relevant, from 0 to 1.
+        all_copies: also passages of copies of a better article: the same story in another paper.
     """
 
     mode: Mode
@@ -38,6 +39,7 @@ class SearchOptions(TypedDict, total=False):
     sources: Sequence[str]
     group: bool
     min_score: float
+    all_copies: bool
 
 
 def opened(index: AnyIndex) -> Index:

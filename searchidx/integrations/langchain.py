@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     raise MissingExtra('the LangChain retriever needs an extra: pip install "searchidx[langchain]"') from error
 
-_OPTIONS = ("k", "mode", "where", "after", "before", "sources", "group", "min_score")
+_OPTIONS = ("k", "mode", "where", "after", "before", "sources", "group", "min_score", "all_copies")
 
 
 class SearchIdxRetriever(BaseRetriever):
@@ -45,6 +45,7 @@ class SearchIdxRetriever(BaseRetriever):
     sources: Sequence[str] = ()
     group: bool = False
     min_score: float = 0.0
+    all_copies: bool = False
 
     @field_validator("index", mode="before")
     @classmethod

@@ -149,9 +149,16 @@ class SearchRequest(Asked):
         Field(ge=0, le=1, description="Share of words against meaning in hybrid; null for the best known."),
     ] = None
 
+    all_copies: Annotated[
+        bool,
+        Field(
+            description="Also copies of a better hit, the same story in other papers; false lists them with the hit."
+        ),
+    ] = False
+
     def options(self) -> dict[str, Any]:
         """The same as options of ``Index.search``."""
-        names = ("group", "fusion", "lexical_weight")
+        names = ("group", "fusion", "lexical_weight", "all_copies")
         return {**super().options(), **{name: getattr(self, name) for name in names}}
 
 

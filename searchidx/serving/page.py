@@ -28,7 +28,7 @@ from searchidx.serving.errors import BadRequest, log, status_of
 from searchidx.serving.markup import article, excerpt, opening
 from searchidx.serving.models import MAX_K, MAX_QUERY
 from searchidx.serving.public import is_web, public_citation
-from searchidx.types import Citation, Hit, Passage
+from searchidx.types import Citation, Copy, Document, Hit, Passage
 
 router = APIRouter(include_in_schema=False)
 PAGE, MOST = 10, 50
@@ -101,12 +101,19 @@ class Asked:
         }
 
 
+class Repeat(NamedTuple):
+    """An article that says again what a hit says, and the passage that does where it is known."""
+
+    article: Copy | Document
+    span: Span | None
+
+
 class Result(NamedTuple):
-    """A hit, its citation, and the hits after it whose passages say the same again."""
+    """A hit, its citation, and who says the same again: copies of the article, and hits after it."""
 
     hit: Hit
     citation: str
-    repeats: Sequence[Hit]
+    repeats: Sequence[Repeat]
 
 
 @router.get("/")
@@ -208,10 +215,14 @@ def _search(request: Request, asked: Asked) -> tuple[str, dict[str, Any]]:
 def _folded(hits: Sequence[Hit], written: Callable[[Citation], str]) -> list[Result]:
     """Hits without those that repeat an earlier one, which are listed with that."""
     owners = near_duplicates([hit.passage.text for hit in hits])
+    repeats = [[Repeat(copy, None) for copy in hit.copies] for hit in hits]
+    for hit, owner, copies in zip(hits, owners, list(repeats), strict=True):
+        if owner is not None:
+            repeats[owner] += [Repeat(hit.document, (hit.passage.start, hit.passage.end)), *copies]
     return [
-        Result(hit, written(hit.citation), [hits[other] for other, owner in enumerate(owners) if owner == number])
-        for number, hit in enumerate(hits)
-        if owners[number] is None
+        Result(hit, written(hit.citation), others)
+        for hit, owner, others in zip(hits, owners, repeats, strict=True)
+        if owner is None
     ]
 
 

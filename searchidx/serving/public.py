@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
-from searchidx.types import Citation, Document, Hit
+from searchidx.types import Citation, Copy, Document, Hit
 
 _WEB = re.compile(r"https?://[^\s/]", re.IGNORECASE)
 
@@ -63,6 +63,13 @@ def public_citation(citation: Citation, index: str, base: str, *, exact: bool = 
     return replace(citation, uri=article_page(base, index, citation.doc_id, span) if base else "")
 
 
+def public_copy(copy: Copy, index: str, base: str) -> Copy:
+    """The copy with an address to follow, as ``public_document``."""
+    if is_web(copy.uri):
+        return copy
+    return replace(copy, uri=article_page(base, index, copy.doc_id) if base else "")
+
+
 def public_hits(hits: Sequence[Hit], index: str, base: str, *, exact: bool = True) -> list[Hit]:
     """Hits with addresses to follow; not ``exact`` where their passages are to be joined."""
     return [
@@ -70,6 +77,7 @@ def public_hits(hits: Sequence[Hit], index: str, base: str, *, exact: bool = Tru
             hit,
             document=public_document(hit.document, index, base),
             citation=public_citation(hit.citation, index, base, exact=exact),
+            copies=tuple(public_copy(copy, index, base) for copy in hit.copies),
         )
         for hit in hits
     ]

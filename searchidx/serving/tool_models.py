@@ -101,6 +101,16 @@ class Article(Result):
     metadata: dict[str, Any]
 
 
+class Copy(BaseModel):
+    """The same story in another article."""
+
+    id: str
+    title: str
+    url: str
+    source: str
+    published: str
+
+
 class Passage(Result):
     """A passage found: characters ``start`` to ``end`` of its article."""
 
@@ -112,6 +122,7 @@ class Passage(Result):
     start: int
     end: int
     citation: str
+    also_in: Annotated[list[Copy], Field(description="Other articles that say the same, nearly word for word.")]
     untrusted: Literal[True] = True
 
 

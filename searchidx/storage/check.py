@@ -24,6 +24,7 @@ def describe(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> dict[str
         "max_tokens": store.setting("max_tokens"),
         "language": store.setting("language") or analysis().language,
         "furniture": store.furniture(),
+        "copies": store.copy_counts(),
         "position": store.position(),
         "dense": dense.status(),
         "lexical": lexical.status(),
@@ -41,6 +42,7 @@ def find_problems(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> lis
         *_texts(store),
         *_passages(store),
         *(f"the vector of passage {i} is damaged: encode it again with: searchidx sync --rebuild" for i in damaged),
+        *store.copy_problems(),
         *_arrangement("dense", dense, store),
         *_arrangement("lexical", lexical, store),
     ]

@@ -10,7 +10,7 @@ import sqlite3
 
 from searchidx.errors import IndexCorrupted, IndexIncompatible
 
-FORMAT = 2
+FORMAT = 3
 
 _FORMAT_1 = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -68,7 +68,18 @@ CREATE TABLE fetched (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: dict[int, str] = {1: _FORMAT_1, 2: _FORMAT_2}
+_FORMAT_3 = """
+-- Which articles are copies of one another (storage/copies.py). One without a row has not been looked at yet.
+CREATE TABLE fingerprints (
+    document INTEGER PRIMARY KEY,
+    story INTEGER,              -- its group, called by the row of a member; NULL where it has no copy
+    signature BLOB NOT NULL     -- empty where the text is too short to tell
+);
+CREATE INDEX fingerprints_by_story ON fingerprints (story) WHERE story IS NOT NULL;
+CREATE TABLE bands (band INTEGER NOT NULL, document INTEGER NOT NULL, PRIMARY KEY (band, document)) WITHOUT ROWID;
+"""
+
+MIGRATIONS: dict[int, str] = {1: _FORMAT_1, 2: _FORMAT_2, 3: _FORMAT_3}
 """Statements that lead to each format from the one before it."""
 
 

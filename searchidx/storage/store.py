@@ -23,6 +23,7 @@ import xxhash
 
 from searchidx.errors import IndexCorrupted, IndexNotFound, StorageError
 from searchidx.storage import schema
+from searchidx.storage.copies import Copies
 from searchidx.storage.files import explain, is_writable
 from searchidx.types import Change, Document, Failure, Passage
 
@@ -307,6 +308,49 @@ class Store:
         return IndexCorrupted(
             f"the text of article {doc_id!r} in {self.folder} is damaged: remove it (searchidx remove) and add it again"
         )
+
+    # copies
+
+    def stories(self, ids: Sequence[int]) -> dict[int, int]:
+        """The story of each passage whose article has copies, by passage id; a story is one group of copies."""
+        if not self._compared():
+            return {}
+        sql = (
+            "SELECT passage_id, story FROM passages JOIN fingerprints USING (document) "
+            "WHERE story IS NOT NULL AND passage_id IN ({})"
+        )
+        return dict(self._by_ids(sql, ids))
+
+    def copies_of(
+        self, story: int, but: str, limit: int, condition: str = "1", parameters: Sequence[Any] = ()
+    ) -> list[Document]:
+        """Articles of a story, without their text and without one, that meet an SQL condition over ``documents d``."""
+        sql = (
+            f"SELECT {_DOCUMENT} FROM fingerprints f JOIN documents d USING (document) "
+            f"WHERE f.story = ? AND d.doc_id != ? AND ({condition}) ORDER BY f.document LIMIT ?"
+        )
+        return [_document(row) for row in self._rows(sql, (story, but, *parameters, limit))]
+
+    def copy_counts(self) -> dict[str, int]:
+        """Stories with several articles, these articles, and articles that were not compared with others yet."""
+        if not self._compared():
+            return {"stories": 0, "articles": 0, "pending": self.counts()["documents"]}
+        row = self._rows(
+            "SELECT count(DISTINCT story), count(*), (SELECT count(*) FROM documents) - "
+            "(SELECT count(*) FROM fingerprints) FROM fingerprints WHERE story IS NOT NULL"
+        )[0]
+        return {"stories": row[0], "articles": row[1], "pending": row[2]}
+
+    def copy_problems(self) -> list[str]:
+        """What is wrong with fingerprints and groups of copies, a sentence each."""
+        if not self._compared():
+            return []
+        with self._mapped():
+            return list(Copies(self._connection).problems())
+
+    def _compared(self) -> bool:
+        """Whether there are fingerprints: a reader may have an index that no writer has opened since format 3."""
+        return int(self._rows("PRAGMA user_version")[0][0]) >= 3
 
     def last_passage_id(self) -> int:
         """The highest passage id given so far."""

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import xxhash
 
+from searchidx.articles.fingerprints import method
 from searchidx.errors import EncoderMismatch
 from searchidx.storage import schema
+from searchidx.storage.copies import Copies
 from searchidx.storage.files import storage_errors
 from searchidx.storage.store import FILE, Store, checksum, open_database
 from searchidx.types import Document, Encoder, Fetched, Passage
@@ -41,17 +43,27 @@ def describe(encoder: Encoder) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document on its way into the store, with its digest; ``vectors`` is float32 [len(passages), dim]."""
+    """A document on its way into the store, with its digest and fingerprint.
+
+    ``vectors`` is float32 [len(passages), dim]; ``signature`` is that of ``searchidx.articles.fingerprints``.
+    """
 
     document: Document
     digest: bytes
     origin: str
     passages: Sequence[Passage]
     vectors: Matrix
+    signature: bytes
 
 
 class StoreWriter(Store):
-    """Writing side: open it only while holding the index's lock."""
+    """Writing side: open it only while holding the index's lock.
+
+    Attributes:
+        copies: which articles are copies of one another; to be changed within a transaction.
+    """
+
+    copies: Copies
 
     @classmethod
     def create(cls, folder: Path, settings: Mapping[str, Any]) -> StoreWriter:
@@ -73,6 +85,7 @@ class StoreWriter(Store):
         if schema.format_of(connection):  # another file than a store is told as such, and stays as it is
             schema.migrate(connection)
         connection.executescript(_RUN)
+        self.copies = Copies(connection)
         return connection
 
     @contextmanager
@@ -80,8 +93,10 @@ class StoreWriter(Store):
         """All or nothing; on return it is on the disk and survives a power loss."""
         with self._mapped():
             self._connection.execute("BEGIN IMMEDIATE")
+            self.copies.begin()
             try:
                 yield
+                self.copies.settle()
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
@@ -99,6 +114,7 @@ class StoreWriter(Store):
             self.drop([entry.document.doc_id])
             self._connection.execute("DELETE FROM removed WHERE doc_id = ?", (entry.document.doc_id,))
             document = self._insert_document(entry)
+            self.copies.add(document, entry.signature)
             first = self._insert_passages(document, entry.passages)
             ids = range(first, first + len(entry.passages))
             self.put_vectors(ids, entry.vectors, generation)
@@ -150,6 +166,7 @@ class StoreWriter(Store):
             self._connection.executemany(f"DELETE FROM {schema.vector_table(generation)} WHERE passage_id = ?", ids)
             for table in ("passages", "texts", "documents"):
                 self._connection.execute(f"DELETE FROM {table} WHERE document = ?", row)
+            self.copies.drop(*row)
         return len(rows)
 
     def remove(self, doc_ids: Sequence[str]) -> int:
@@ -170,10 +187,19 @@ class StoreWriter(Store):
         rows = ((origin, doc_id) for doc_id, origin in places)
         self._connection.executemany("UPDATE documents SET origin = ? WHERE doc_id = ?", rows)
 
+    def compare_pending(self, limit: int = 200) -> int:
+        """Compare some articles that were not compared with others yet; returns how many there were."""
+        with self.transaction():
+            return self.copies.catch_up(limit)
+
     # one run
 
     def begin_run(self) -> None:
-        """Forget what the run before has met."""
+        """Forget what the run before has met, and fingerprints that were made in another way than now."""
+        if self.setting("fingerprints") != method():
+            with self.transaction():
+                self.copies.forget()
+                self.set(fingerprints=method())
         self._connection.executescript("DELETE FROM temp.seen; DELETE FROM temp.visited;")
 
     def see(self, doc_id: str, origin: str) -> str | None:
