@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from searchidx import sites
 from searchidx.articles import chunking, feeds, formats, sources, web
 from searchidx.articles.addresses import is_address
+from searchidx.articles.boilerplate import without_furniture
 from searchidx.articles.dates import require_date
 from searchidx.articles.fetching import Fetcher
 from searchidx.errors import ExtractError
@@ -61,7 +63,8 @@ class Progress:
 class _Batch:
     """Documents and finished sources that wait for the next transaction."""
 
-    documents: list[tuple[Document, str]] = field(default_factory=list)
+    documents: list[sites.Placed] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)  # ids of those that may hold furniture of their site
     sources: list[tuple[Source, str, str]] = field(default_factory=list)
     failed: list[tuple[Failure, str]] = field(default_factory=list)
     characters: int = 0
@@ -114,7 +117,7 @@ class Ingest:
         since = since and require_date(since)
         for item in items:
             if isinstance(item, Document):
-                self._failed += filter(None, [self._offer(item, "")])
+                self._failed += filter(None, [self._offer(item, "", shared=self._furniture == "everywhere")])
                 continue
             if is_address(str(item)):
                 self._add_address(str(item), limit, since)
@@ -180,9 +183,13 @@ class Ingest:
             return
         first_failure, failures = "", 0
         found = replace(source, uri=source.web.address) if source.web else source  # after redirects
+        shared = self._furniture == "everywhere" or (self._furniture == "drop" and source.media_type in formats.SHARED)
         told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
         for item in formats.read(found, told, furniture=self._furniture):
-            failure = item if isinstance(item, Failure) else self._offer(web.complete(item, source), source.uri)
+            if isinstance(item, Document):
+                failure = self._offer(web.complete(item, source), source.uri, shared=shared)
+            else:
+                failure = item
             if failure:
                 first_failure, failures = first_failure or failure.reason, failures + 1
                 self._failed += [failure] if failures <= MAX_FAILURES else []
@@ -214,7 +221,7 @@ class Ingest:
             self._store.visit(failure.uri)
             self._batch.failed.append((failure, root))
 
-    def _offer(self, document: Document, origin: str) -> Failure | None:
+    def _offer(self, document: Document, origin: str, *, shared: bool) -> Failure | None:
         """Take one document into the batch, or return why not."""
         place = origin or document.doc_id
         try:
@@ -227,11 +234,18 @@ class Ingest:
             return Failure(place, error.reason)
         if self._mirror and self._store.was_removed(document.doc_id):
             return None
-        self._batch.documents.append((document, origin))
-        self._batch.characters += len(document.text)
-        if self._batch.characters >= self._batch_size or len(self._batch.documents) >= 2000:
-            self.flush()
+        if shared and not origin:  # given by the API: nothing has looked at its form
+            document = without_furniture(document)
+        self._append(document, origin, shared=shared)
         return None
+
+    def _append(self, document: Document, origin: str, *, shared: bool) -> None:
+        batch = self._batch
+        batch.documents.append((document, origin))
+        batch.shared.update([document.doc_id] if shared else ())
+        batch.characters += len(document.text)
+        if batch.characters >= self._batch_size or len(batch.documents) >= 2000:
+            self.flush()
 
     # one transaction
 
@@ -241,14 +255,14 @@ class Ingest:
         began = self._stored = time.monotonic()
         known = self._store.known([document.doc_id for document, _ in batch.documents])
         changed, moved = [], []
-        for document, origin in batch.documents:
-            before, content = known.get(document.doc_id), digest(document)
-            if before is None or before.digest != content:
-                changed.append((document, content, origin))
-            elif before.origin != origin:
-                moved.append((document.doc_id, origin))
-        entries = self._encode(changed)
         with self._store.transaction():
+            for document, origin in sites.take(self._store.recurrence, batch.documents, batch.shared):
+                before, content = known.get(document.doc_id), digest(document)
+                if before is None or before.digest != content:
+                    changed.append((document, content, origin))
+                elif before.origin != origin:
+                    moved.append((document.doc_id, origin))
+            entries = self._encode(changed)
             if changed and self._store.setting("language") == UNKNOWN:
                 self._store.set(language=language_of([document for document, _, _ in changed]))
             self._store.put(entries, self._generation)
@@ -330,7 +344,26 @@ class Ingest:
             if sources.exists(root):
                 self.add([root])
             self._remove_gone(root)
+        self._clean_earlier()
         return self.report()
+
+    def _clean_earlier(self) -> None:
+        """Take furniture out of articles that were stored before it was known, and put back what is none."""
+        counts, keep = self._store.recurrence, self._furniture == "keep"
+        same, updated = self._tally["unchanged"], self._tally["updated"]
+        for site in counts.changed_sites():
+            for document in sites.earlier(counts, site, self._store.document, everything=keep):
+                origin = self._store.known([document.doc_id])[document.doc_id].origin
+                given = self._furniture == "drop" and not origin  # by the API, while it was to be taken out everywhere
+                self._append(document, origin, shared=not (keep or given))
+            self.flush()
+            with self._store.transaction():
+                counts.settle(site)
+        if keep:
+            with self._store.transaction():
+                counts.clear()
+        # an article is told once: its source was the same
+        self._tally["unchanged"] = max(0, same - (self._tally["updated"] - updated))
 
     def _remove_gone(self, root: str) -> None:
         for uri in self._store.unvisited(root):

@@ -39,6 +39,7 @@ COMMENT = 6
 _WORD = re.compile(r"[^\W\d_]+")
 _QUOTES, _CLOSERS = '"\u201c\u2018„«', "\"'\u201d\u2019»)]*"
 _STOPS = (".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
+_REASONS = frozenset(sign.reason for sign in SIGNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,12 @@ def judge(text: str) -> list[Block]:
     _weigh_comments(blocks)
     cut = _tail(blocks, alone)
     return [replace(block, kept=number < cut and not alone[number]) for number, block in enumerate(blocks)]
+
+
+def evidence(block: str) -> tuple[float, bool, bool]:
+    """Evidence of one block by itself, whether a sign gives it, and whether it is furniture wherever it stands."""
+    score, reason, anywhere = _evidence(block)
+    return score, reason in _REASONS, anywhere
 
 
 def _evidence(block: str) -> tuple[float, str, bool]:

@@ -24,6 +24,7 @@ import xxhash
 from searchidx.errors import IndexCorrupted, IndexNotFound, StorageError
 from searchidx.storage import schema
 from searchidx.storage.files import explain, is_writable
+from searchidx.storage.recurrence import Recurrence
 from searchidx.types import Change, Document, Failure, Passage
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ class Known:
 
 
 def check_furniture(choice: str) -> str:
-    """``drop`` or ``keep``, as given.
+    """``drop``, ``everywhere`` or ``keep``, as given.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is none of them.
     """
-    if choice not in ("drop", "keep"):
-        raise ValueError(f"furniture is {choice!r}: choose drop or keep")
+    if choice not in ("drop", "everywhere", "keep"):
+        raise ValueError(f"furniture is {choice!r}: choose drop, everywhere or keep")
     return choice
 
 
@@ -88,6 +89,7 @@ class Store:
         with self._mapped():
             self._connection = self._connect()
             schema.check_format(self._connection, str(folder))
+        self.recurrence = Recurrence(self)
 
     def _connect(self) -> sqlite3.Connection:
         path = self.folder / FILE
@@ -158,7 +160,7 @@ class Store:
         return json.loads(rows[0][0]) if rows else None
 
     def furniture(self) -> str:
-        """What becomes of the furniture of scraped texts; an index made before there was a choice keeps it."""
+        """What becomes of furniture; an index made before there was a choice keeps it."""
         return str(self.setting("furniture") or "keep")
 
     def position(self) -> int:
