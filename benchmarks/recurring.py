@@ -59,7 +59,7 @@ def measure(name: str, documents: Iterator[Document], show: int, tsv: Path | Non
         status = writer.recurrence.status()
         gone = Counter[tuple[str, str, str]]()
         for document in formed:
-            for block, reason in sites.told(document, writer.recurrence):
+            for block, reason in sites.told(document, writer.recurrence)[1]:
                 gone[site_of(document), block, reason] += 1
         size = writer.folder.joinpath("store.db").stat().st_size
         writer.close()

@@ -183,7 +183,7 @@ class Ingest:
             return
         first_failure, failures = "", 0
         found = replace(source, uri=source.web.address) if source.web else source  # after redirects
-        shared = self._furniture == "everywhere" or (self._furniture == "drop" and source.media_type in formats.SHARED)
+        shared = formats.is_shared(source.media_type, self._furniture)
         told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
         for item in formats.read(found, told, furniture=self._furniture):
             if isinstance(item, Document):
@@ -352,7 +352,7 @@ class Ingest:
         counts, keep = self._store.recurrence, self._furniture == "keep"
         same, updated = self._tally["unchanged"], self._tally["updated"]
         for site in counts.changed_sites():
-            for document in sites.earlier(counts, site, self._store.document, everything=keep):
+            for document in sites.earlier(counts, site, self._store.document):
                 origin = self._store.known([document.doc_id])[document.doc_id].origin
                 given = self._furniture == "drop" and not origin  # by the API, while it was to be taken out everywhere
                 self._append(document, origin, shared=not (keep or given))

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from searchidx import sites
 from searchidx.articles import chunking, formats, sources
 from searchidx.articles.boilerplate import judge, strip
 from searchidx.encoders import DEFAULT_ENCODER, load_encoder
-from searchidx.types import Document, Failure, Furniture, Passage, Source
+from searchidx.storage.recurrence import Recurrence
+from searchidx.types import Document, Encoder, Failure, Furniture, Passage, Source
 
 PAGE = "text/html"
 
@@ -49,10 +51,23 @@ class Inspection:
 
 
 def inspect(
-    spec: str, *, furniture: Furniture = "drop", max_tokens: int = chunking.DEFAULT_MAX_TOKENS
+    spec: str,
+    *,
+    furniture: Furniture = "drop",
+    max_tokens: int = chunking.DEFAULT_MAX_TOKENS,
+    encoder: Encoder | None = None,
+    counts: Recurrence | None = None,
 ) -> Iterator[Inspection | Failure]:
-    """Read what ``spec`` names (as ``Index.add`` does) and tell what of it would be kept; raises nothing of its own."""
-    encoder = load_encoder(DEFAULT_ENCODER)
+    """Read what ``spec`` names (as ``Index.add`` does) and tell what of it would be kept; raises nothing of its own.
+
+    Args:
+        spec: a file, folder, pattern, or ``-``.
+        furniture: what becomes of it.
+        max_tokens: of a passage.
+        encoder: whose tokens these are; None for the bundled one.
+        counts: what an index knows of the sites; None where no index is asked.
+    """
+    encoder = encoder or load_encoder(DEFAULT_ENCODER)
     for found in sources.find(spec, Counter()):
         if isinstance(found, Failure):
             yield found
@@ -62,6 +77,9 @@ def inspect(
                 yield item
                 continue
             document, parts, note = _judged(found, item, furniture)
+            if counts and formats.is_shared(found.media_type, furniture):
+                document, gone = sites.told(document, counts)
+                parts = _without(parts, gone)
             (passages,) = chunking.split([document], max_tokens, encoder.count_tokens)
             yield Inspection(document, found.media_type, tuple(parts), tuple(passages), note)
 
@@ -70,7 +88,7 @@ def _judged(source: Source, document: Document, furniture: Furniture) -> tuple[D
     """The document as it would be stored, the blocks that it was made of, and a note."""
     if source.media_type == PAGE:
         return document, _parts_of_page(source, document), ""
-    if source.media_type not in formats.SCRAPED or furniture == "keep":
+    if not formats.is_scraped(source.media_type, furniture):
         return document, [replace(part, kept=True) for part in _parts(document.text)], "kept as it is"
     text, blocks = strip(document.text)
     parts = [Part(document.text[one.start : one.end], one.kept, one.score, one.reason) for one in blocks]
@@ -94,6 +112,17 @@ def _parts_of_page(source: Source, document: Document) -> list[Part]:
         reason = part.reason if kept or part.score > 0 else "not in the article"
         parts.append(replace(part, kept=kept, reason=reason))
     return parts
+
+
+def _without(parts: list[Part], gone: list[tuple[str, str]]) -> list[Part]:
+    """The blocks with those dropped that recur; both are in the order of the text."""
+    left = [(_words(text), reason) for text, reason in gone]
+    found = []
+    for part in parts:
+        if left and part.kept and _words(part.text) == left[0][0]:
+            part = replace(part, kept=False, reason=left.pop(0)[1])
+        found.append(part)
+    return found
 
 
 def _words(text: str) -> str:

@@ -46,37 +46,27 @@ def take(counts: Recurrence, batch: Sequence[Placed], shared: Collection[str]) -
     return taken
 
 
-def earlier(
-    counts: Recurrence, site: str, recall: Callable[[str], Document | None], *, everything: bool = False
-) -> Iterator[Document]:
-    """Articles of a site, whole, that are to be taken again since something else is known of their blocks.
-
-    Args:
-        counts: of the index.
-        site: its name.
-        recall: gives a stored document.
-        everything: all articles that something was taken out of.
-    """
-    for row in counts.outdated(site, everything=everything):
+def earlier(counts: Recurrence, site: str, recall: Callable[[str], Document | None]) -> Iterator[Document]:
+    """Articles of a site, whole, that are to be taken again since something else is known of their blocks."""
+    for row in counts.outdated(site):
         if document := recall(row.doc_id):
             yield replace(document, text=recurring.restore(document.text, row.removed))
 
 
-def told(document: Document, counts: Recurrence) -> list[tuple[str, str]]:
-    """The blocks that a document would lose, with the reason."""
+def told(document: Document, counts: Recurrence) -> tuple[Document, list[tuple[str, str]]]:
+    """A document without what recurs, and the blocks that it lost, with the reason; nothing is counted."""
     site = recurring.site_of(document)
     shares = counts.shares(site)
     blocks = recurring.pieces(document.text)
     levels = {block: share.level for block, share in shares.items()}
-    if not recurring.strip(document.text, blocks, levels)[1]:
-        return []
-    return [
-        (document.text[blocks[at].start : blocks[at].end], _reason(site, shares.get(blocks[at].number)))
-        for at in sorted(recurring.dropped(document.text, blocks, levels))
+    text, removed = recurring.strip(document.text, blocks, levels)
+    gone = sorted(recurring.dropped(document.text, blocks, levels)) if removed else []
+    return replace(document, text=text), [
+        (document.text[blocks[at].start : blocks[at].end], _reason(site, shares.get(blocks[at].number))) for at in gone
     ]
 
 
 def _reason(site: str, share: Share | None) -> str:
     if share is None:
-        return "above what recurs"
+        return "beside what recurs"
     return f"recurs in {share.articles:,} of {share.total:,} articles of {site or 'this index'}"

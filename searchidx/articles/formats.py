@@ -53,6 +53,16 @@ def read(
         yield from read_here(source, progress or (lambda _: None), furniture)
 
 
+def is_scraped(media_type: str, furniture: str) -> bool:
+    """Whether the texts of such a source lose what has the form of furniture."""
+    return furniture == "everywhere" or (furniture == "drop" and media_type in SCRAPED)
+
+
+def is_shared(media_type: str, furniture: str) -> bool:
+    """Whether the texts of such a source lose what many articles of their site share."""
+    return furniture == "everywhere" or (furniture == "drop" and media_type in SHARED)
+
+
 def read_here(source: Source, progress: Callable[[int], None], furniture: str) -> Iterator[Document | Failure]:
     """What ``read`` gives of a source that is no archive, read in this process."""
     reader = READERS.get(source.media_type)
@@ -62,8 +72,8 @@ def read_here(source: Source, progress: Callable[[int], None], furniture: str) -
         return
     try:
         for item in reader(source, progress):
-            judged = furniture == "everywhere" or (furniture == "drop" and source.media_type in SCRAPED)
-            yield without_furniture(item) if judged and isinstance(item, Document) else item
+            scraped = is_scraped(source.media_type, furniture) and isinstance(item, Document)
+            yield without_furniture(item) if scraped else item  # type: ignore[arg-type]
     except SourceError as error:
         yield Failure(source.uri, error.reason)
     except OSError as error:

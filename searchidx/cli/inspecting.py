@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import typer
 
 from searchidx.cli import terminal
-from searchidx.cli.arguments import AsJson, FurnitureOption, Limit, Sources
+from searchidx.cli.arguments import AsJson, FurnitureOption, Limit, OptionalIndex, Sources, one_of, opened
 from searchidx.cli.output import print_json_array
 from searchidx.types import Failure
 
@@ -25,27 +27,34 @@ MARGIN = 7
 
 def inspect(
     sources: Sources,
+    index: OptionalIndex = None,
     furniture: FurnitureOption = None,
     limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what of a source would be kept, and what dropped and why.
 
-    Nothing is indexed. Each block has the evidence that it is furniture: above 0 for, below 0 against.
+    Nothing is indexed. Each block has the evidence that it is furniture: above 0 for, below 0 against. With -i also
+    what recurs in the articles of the same site in that index.
 
     Example: searchidx inspect saved-page.html
     """
     from searchidx.inspection import inspect
 
     run = _Run()
-    items = chain.from_iterable(inspect(name, furniture=furniture or "drop") for name in sources)
-    found = islice(run.articles(items), limit)
-    if as_json:
-        print_json_array(inspection.to_dict() for inspection in found)
-    else:
-        out = terminal.console()
-        for inspection in found:
-            _print(out, inspection)
+    with ExitStack() as stack:
+        if index is not None:
+            one_of(("--index", True), ("--furniture", furniture is not None))
+            look = stack.enter_context(opened(index)).inspect
+        else:
+            look = partial(inspect, furniture=furniture or "drop")
+        found = islice(run.articles(chain.from_iterable(map(look, sources))), limit)
+        if as_json:
+            print_json_array(inspection.to_dict() for inspection in found)
+        else:
+            out = terminal.console()
+            for inspection in found:
+                _print(out, inspection)
     sys.stdout.flush()
     for failure in run.failures:
         terminal.note(f"failed: {failure.uri}: {failure.reason}")

@@ -88,7 +88,7 @@ def status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("passages", f"{status['passages']:,}, of at most {status['max_tokens']} tokens"),
         ("encoder", f"{encoder['name']}, {encoder['dim']} dims"),
         ("language", status["language"]),
-        ("furniture", {"drop": "dropped from plain text files", "keep": "kept"}[status["furniture"]]),
+        ("furniture", _furniture(status)),
         ("size", f"{size(status['bytes'])} ({', '.join(f'{name} {size(count)}' for name, count in parts.items())})"),
         ("dense", f"{_dense(dense)}, {_behind(status, dense)}"),
         ("lexical", f"{plural(lexical['segments'], 'segment')}, {_behind(status, lexical)}"),
@@ -98,6 +98,20 @@ def status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "problems" in status:
         facts += _column("problems", status["problems"] or ["none: everything was read, every checksum holds"])
     return facts
+
+
+def _furniture(status: Mapping[str, Any]) -> str:
+    words = {
+        "drop": "dropped from plain text files; what recurs, from pages too",
+        "everywhere": "dropped from everything",
+        "keep": "kept",
+    }[status["furniture"]]
+    found = status["recurring"]
+    if found["blocks"]:
+        words += f"; {plural(found['blocks'], 'block')} known on {plural(found['sites'], 'site')}"
+    if found["waiting"]:
+        words += f", on {found['waiting']:,} not yet looked for in earlier articles: searchidx sync"
+    return words
 
 
 def _dense(status: Mapping[str, Any]) -> str:

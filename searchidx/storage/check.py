@@ -24,6 +24,7 @@ def describe(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> dict[str
         "max_tokens": store.setting("max_tokens"),
         "language": store.setting("language") or analysis().language,
         "furniture": store.furniture(),
+        "recurring": store.recurrence.status(),
         "position": store.position(),
         "dense": dense.status(),
         "lexical": lexical.status(),

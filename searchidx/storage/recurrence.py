@@ -8,15 +8,13 @@ blocks are kept; beyond it those that were met least are forgotten, so a count m
 from __future__ import annotations
 
 import json
+import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import xxhash
-
-if TYPE_CHECKING:
-    from searchidx.storage.store import Store
 
 MOST = 5_000
 """Blocks of a site that are remembered."""
@@ -68,11 +66,23 @@ def known_of(blocks: Iterable[int], levels: Mapping[int, int]) -> int:
 
 
 class Recurrence:
-    """The counts of one store; what writes is for the holder of the index's lock, within a transaction."""
+    """The counts of one store; what writes is for the holder of the index's lock, within a transaction.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._rows = store._rows
+    Args:
+        connection: to the store.
+        rows: what a statement finds there.
+        by_ids: what a statement finds for any number of ids, which take the place of its ``{}``.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        rows: Callable[[str, Sequence[Any]], list[Any]],
+        by_ids: Callable[[str, Sequence[Any]], list[Any]],
+    ) -> None:
+        self._connection = connection
+        self._rows = rows
+        self._by_ids = by_ids
 
     # reading
 
@@ -94,23 +104,18 @@ class Recurrence:
             "SELECT count(*), count(DISTINCT site), (SELECT count(*) FROM sites WHERE changed) FROM recurring "
             "WHERE articles >= 5 AND level > 0"
         )
-        return dict(zip(("blocks", "sites", "waiting"), self._rows(sql)[0], strict=True))
+        return dict(zip(("blocks", "sites", "waiting"), self._rows(sql, ())[0], strict=True))
 
     def _exists(self) -> bool:
         """False in an index of an older version that nothing was written to since."""
-        return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'recurring'"))
+        return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'recurring'", ()))
 
     def changed_sites(self) -> list[str]:
         """Sites on which a block was found, or was found wrong, since their articles were last looked at."""
-        return [name for (name,) in self._rows("SELECT name FROM sites WHERE changed ORDER BY name")]
+        return [name for (name,) in self._rows("SELECT name FROM sites WHERE changed ORDER BY name", ())]
 
-    def outdated(self, site: str, *, everything: bool = False) -> Iterator[Row]:
-        """Articles of a site of whose blocks something else is known than when they were stored.
-
-        Args:
-            site: its name.
-            everything: all articles that something was taken out of, whatever is known now.
-        """
+    def outdated(self, site: str) -> Iterator[Row]:
+        """Articles of a site of whose blocks something else is known than when they were stored."""
         levels = {block: share.level for block, share in self.shares(site).items()}
         sql = (
             "SELECT doc_id, c.blocks, known, removed FROM counted c JOIN sites USING (site) "
@@ -120,7 +125,7 @@ class Recurrence:
         while rows := self._rows(sql, (site, last)):
             last = rows[-1][0]
             for doc_id, blocks, known, removed in rows:
-                if removed != "[]" if everything else known_of(_unpacked(blocks), levels) != known:
+                if known_of(_unpacked(blocks), levels) != known:
                     yield Row(doc_id, known, [(at, text) for at, text in json.loads(removed)])
 
     # writing
@@ -141,7 +146,7 @@ class Recurrence:
 
     def _noted(self, doc_ids: Sequence[str]) -> dict[str, tuple[str, bytes]]:
         sql = "SELECT doc_id, name, c.blocks FROM counted c JOIN sites USING (site) WHERE doc_id IN ({})"
-        return {doc_id: (name, blocks) for doc_id, name, blocks in self._store._by_ids(sql, doc_ids)}
+        return {doc_id: (name, blocks) for doc_id, name, blocks in self._by_ids(sql, doc_ids)}
 
     def _site(self, name: str) -> int:
         self._execute("INSERT OR IGNORE INTO sites (name) VALUES (?)", [(name,)])
@@ -150,7 +155,7 @@ class Recurrence:
     def _count(self, articles: Sequence[Seen], site: int) -> None:
         """Count those articles of a site that are others than those before; the blocks of any are noted as met."""
         sql = f"SELECT block, level FROM recurring WHERE site = {site} AND block IN ({{}})"
-        met = dict(self._store._by_ids(sql, list({block for article in articles for block in article.blocks})))
+        met = dict(self._by_ids(sql, list({block for article in articles for block in article.blocks})))
         known, counts, rows = len(met), Counter[int](), list[tuple[str, int, bool, bytes]]()
         for doc_id, _, blocks in articles:
             own = sum(size for block, size in blocks.items() if not met.get(block))
@@ -201,7 +206,7 @@ class Recurrence:
     def forget(self, doc_ids: Sequence[str]) -> None:
         """Take articles out of the counts."""
         sql = "SELECT doc_id, site, another, blocks FROM counted WHERE doc_id IN ({})"
-        for doc_id, site, another, blocks in self._store._by_ids(sql, doc_ids):
+        for doc_id, site, another, blocks in self._by_ids(sql, doc_ids):
             of_site = [(site, block) for block in _unpacked(blocks)]
             if another:
                 self._execute(
@@ -219,8 +224,9 @@ class Recurrence:
         self._execute("UPDATE sites SET changed = 0 WHERE name = ?", [(site,)])
 
     def unsettle(self) -> None:
-        """Have the articles of all sites looked at again."""
+        """Have all articles looked at again that something was taken out of."""
         self._execute("UPDATE sites SET changed = 1", [()])
+        self._execute("UPDATE counted SET known = -1 WHERE removed != '[]'", [()])
 
     def keep(self, blocks: Iterable[int]) -> None:
         """Note blocks that the user says are no furniture, on no site."""
@@ -237,7 +243,7 @@ class Recurrence:
 
     def _execute(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
-            self._store._connection.executemany(sql, rows)
+            self._connection.executemany(sql, rows)
 
 
 def _key(article: Seen) -> tuple[str, bytes]:

@@ -25,7 +25,7 @@ from searchidx.errors import IndexCorrupted, IndexNotFound, StorageError
 from searchidx.storage import schema
 from searchidx.storage.files import explain, is_writable
 from searchidx.storage.recurrence import Recurrence
-from searchidx.types import Change, Document, Failure, Passage
+from searchidx.types import Change, Document, Failure, Furniture, Passage
 
 if TYPE_CHECKING:
     from searchidx.types import IdSet, Matrix
@@ -89,7 +89,7 @@ class Store:
         with self._mapped():
             self._connection = self._connect()
             schema.check_format(self._connection, str(folder))
-        self.recurrence = Recurrence(self)
+        self.recurrence = Recurrence(self._connection, self._rows, self._by_ids)
 
     def _connect(self) -> sqlite3.Connection:
         path = self.folder / FILE
@@ -159,9 +159,9 @@ class Store:
         rows = self._rows("SELECT value FROM settings WHERE key = ?", (key,))
         return json.loads(rows[0][0]) if rows else None
 
-    def furniture(self) -> str:
+    def furniture(self) -> Furniture:
         """What becomes of furniture; an index made before there was a choice keeps it."""
-        return str(self.setting("furniture") or "keep")
+        return self.setting("furniture") or "keep"
 
     def position(self) -> int:
         """Number of the last change."""
