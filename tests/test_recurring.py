@@ -92,15 +92,15 @@ def test_a_short_line_that_a_site_repeats_stays(line):
 
 def test_a_repeated_block_goes_by_where_it_stands_and_how_often_it_recurs():
     below, within, above = f"{body(1)}\n\n{CALL}", f"{body(1)}\n\n{CALL}\n\n{body(2)}", f"{CALL}\n\n{body(1)}"
-    at_end, sentences, anywhere = recurring.AT_END, recurring.SENTENCES_AT_END, recurring.ANYWHERE
-    assert without(below, CALL, level=at_end) == below
-    assert without(below, CALL, level=sentences) == body(1)
-    assert without(within, CALL, level=sentences) == within
+    with_sign, at_end, anywhere = recurring.WITH_SIGN, recurring.AT_END, recurring.ANYWHERE
+    assert without(below, CALL, level=with_sign) == below
+    assert without(below, CALL, level=at_end) == body(1)
+    assert without(within, CALL, level=at_end) == within
     assert without(within, CALL, level=anywhere) == f"{body(1)}\n\n{body(2)}"
-    assert without(above, CALL, level=sentences) == above
+    assert without(above, CALL, level=at_end) == above
     assert without(above, CALL, level=anywhere) == body(1)
     sign = "Sign up for our daily newsletter"
-    assert without(f"{body(1)}\n\n{sign}\n\n{body(2)}", sign, level=at_end) == f"{body(1)}\n\n{body(2)}"
+    assert without(f"{body(1)}\n\n{sign}\n\n{body(2)}", sign, level=with_sign) == f"{body(1)}\n\n{body(2)}"
 
 
 def test_a_menu_above_goes_and_the_line_next_to_the_article_stays():

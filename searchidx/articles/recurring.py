@@ -5,9 +5,9 @@ each, and how to put them back. Counting is in ``searchidx.storage.recurrence``.
 
 How often a block recurs is a *level*; what a level allows depends on where the block stands and what it says:
 
-- 1: at the end of an article, where it is no sentence or says what furniture says (a sign of ``furniture.py``), and
-  anywhere where such a sign is enough by itself;
-- 2: at the end, sentences too;
+- 1: what has a sign of furniture too (``furniture.py``), at the end of an article, and anywhere where such a
+  sign is enough by itself;
+- 2: at the end whatever it says;
 - 3: anywhere, sentences of some length, and lines above the article.
 
 A heading that an article's own text follows stays, whoever else has it, and so does a short sentence ("Yes.").
@@ -26,7 +26,7 @@ from searchidx.articles.boilerplate import evidence
 from searchidx.articles.headings import MAX_HEADING, lines_of
 from searchidx.types import Document
 
-AT_END, SENTENCES_AT_END, ANYWHERE = 1, 2, 3
+WITH_SIGN, AT_END, ANYWHERE = 1, 2, 3
 """Levels."""
 FIRST, LAST = 50, 150
 """Blocks that are looked at in a text at most, from its start and from its end."""
@@ -162,4 +162,4 @@ class _Told:
 
     def ends(self, level: int) -> bool:
         """Whether it goes from the end of an article."""
-        return not self.short and (level >= SENTENCES_AT_END or self.sign or not self.sentence)
+        return self.sign or (level >= AT_END and not self.short)
