@@ -29,6 +29,7 @@ from boilerplate import scrapinghub
 
 from searchidx import Index
 from searchidx.articles.boilerplate import judge
+from searchidx.articles.cleaning import clean
 from searchidx.evaluation import evaluate, read_collection
 from searchidx.types import Furniture
 
@@ -101,7 +102,7 @@ def articles_of(data: Path, count: int, per_page: int) -> list[Article]:
     with lzma.open(data / "news" / "articles.jsonl.xz", "rt", encoding="utf-8") as file:
         for line in file:
             row = json.loads(line)
-            body = row["text"].strip()
+            body = clean(row["text"]).strip()
             if row["metadata"].get("split") != "dev" or not 150 <= words(body) <= 1200 or not row["title"]:
                 continue
             if all(block.kept for block in judge(body)):

@@ -125,7 +125,7 @@ def _evidence(block: str) -> tuple[float, str, bool]:
         bio = best.reason == "author" and best.opening and best.opening.match(line)
         doubt = max(doubt, -0.5) if bio else doubt / 2
     score = best.weight + 0.5 * (len(found) - 1) + doubt
-    listed = line[0] in "*•+-"  # what an article lists can be anything
+    listed = line.startswith(("* ", "- ", "+ "))  # what an article lists can be anything
     return score, best.reason, score >= WEAK and not listed and any(sign.alone for sign in found)
 
 

@@ -104,10 +104,11 @@ SIGNS = (
     _sign(
         "pointer to another story",
         3.5,
-        r"^(?:[^\w\s*•-]\W{0,2})?(?:read|see|watch|view|listen|continue reading|check out)(?: (?:more|also|next|now|this|it|all|our))*(?: (?:about|on|here|from))?\s*[:»>→…|]",
+        r"^(?![*+-])\W{0,3}(?:read|see|watch|view|listen|continue reading|check out)(?: (?:more|also|next|now|this|it|all|our))*(?: (?:about|on|here|from))?\s*[:»>→…|]",
         r"^(?:related|also read|also|more|see also|lesen sie auch|lire aussi|à lire aussi|lea también|leia também|leggi anche|lees ook|recommended|must read|don[’']t miss)\s*[:»|]\s*\S.{3,160}$",
-        r"^(?:read more|read the full (?:story|article)|continue reading|see more|view all|load more|show more|more\.{3}|see all|show all|view (?:comments|gallery)|weiterlesen|mehr lesen|lire la suite|leer más|leia mais|leggi tutto|lees meer|saiba mais)\b[^.!?]{0,60}(?<!:)[.…»→>]*$",
-        r"^(?:read more|learn more|find out more)\W{0,4}$",
+        r"^(?:read more|read the full (?:story|article)|continue reading|see more|view all|load more|show more|more\.{3}|see all|show all|view (?:comments|gallery))\b[^.!?:]{0,60}[.…»→>]*$",
+        r"^(?:read more|weiterlesen|mehr lesen|lire la suite|leer más|leia mais|leggi tutto|lees meer|saiba mais)\b[^.!?]{0,60}[.…»→>:]*$",
+        r"^(?:learn|find out) more\b[^.!?:]{0,60}[»→>…]*$",
         alone=True,
     ),
     _sign(
@@ -174,6 +175,7 @@ SIGNS = (
         3.5,
         r"^.{0,40}(?:©|ⓒ|\(c\) ?(?:19|20)\d\d|copyright (?:©|\(c\)|(?:19|20)\d\d|by\b))",
         r"\ball rights reserved\b",
+        r"^first published\b.{0,60}$",
         r"\balle rechte vorbehalten\b",
         r"\btous droits réservés\b",
         r"\b(?:todos los derechos reservados|todos os direitos reservados|tutti i diritti riservati)\b",
@@ -202,10 +204,10 @@ SIGNS = (
         r"\bis part of (?:the )?\w+(?: \w+){0,3} (?:network|inc\.?|group|plc|llc)\b.{0,120}$",
     ),
     _sign(
-        "where it was published",  # a tail has it, and it opens none: it belongs to the article
-        1.5,
+        "where it was published",  # opens a tail only where much follows: by itself it belongs to the article
+        2.9,
         r"^(?:this (?:article|story|post|piece|column|essay|op-ed) (?:was|is|has been|originally|first) ?(?:originally |first |also |been |re)*(?:published|appeared|posted|produced|provided|syndicated|part of)\b.{0,200})$",
-        r"^(?:originally published|first published|this article originally)\b.{0,120}$",
+        r"^(?:originally published|this article originally)\b.{0,120}$",
     ),
     _sign(
         "author",
