@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,10 +55,12 @@ class Index(Reader):
             max_tokens: longest passage in the encoder's tokens, title and headings included.
             language: whose words are stemmed, a code such as ``de``; ``auto`` takes that of the first articles.
             furniture: ``drop`` takes lists of other stories, bios, prompts and notices out of plain text files
-                (``searchidx.articles.boilerplate``), ``keep`` leaves every text as it is.
+                (``searchidx.articles.boilerplate``), and out of these and pages what many articles of a site share
+                (``searchidx.articles.recurring``); ``everywhere`` also out of records, Markdown and Documents; ``keep``
+                leaves every text as it is.
 
         Raises:
-            ValueError: ``language`` is no code of two letters, or ``furniture`` neither ``drop`` nor ``keep``.
+            ValueError: ``language`` is no code of two letters, or ``furniture`` none of these.
             StorageError: there is something at ``path`` already, or it cannot be written.
             EncoderNotFound, MissingExtra: the encoder cannot be loaded.
         """
@@ -200,6 +202,7 @@ class Index(Reader):
         encoder: str | Encoder | None = None,
         language: str | None = None,
         furniture: Furniture | None = None,
+        body: Sequence[str] = (),
         allow_private: bool = False,
         progress: Callable[[Progress], None] | None = None,
         wait: float = 0.0,
@@ -207,18 +210,21 @@ class Index(Reader):
         """Bring the index up to date with everything that was ever added to it.
 
         Files that changed are read again, articles whose files are gone are removed, what failed is tried again. Pages
-        and feeds are fetched where they changed; an article that is gone from the web stays, and is told.
+        and feeds are fetched where they changed; an article that is gone from the web stays, and is told. Earlier
+        articles lose what has shown since to be furniture of their site, and get back what has shown to be none.
 
         Args:
             rebuild: also make both arrangements anew from the store, encode passages again whose vector is damaged, and
                 find anew which articles are copies of one another.
             encoder: also encode every passage with another encoder; the old vectors answer until the switch.
             language: also cut the words anew, in another language: a code such as ``de``.
-            furniture: also read every file again, from now on to ``drop`` or ``keep`` the furniture of scraped texts.
+            furniture: also read every file again, from now on to ``drop`` furniture, ``everywhere``, or to ``keep`` it.
+            body: blocks of text that are no furniture of a site, however often they recur: they come back, and stay.
             allow_private: also fetch from machines that are not on the public internet.
             progress: called after each transaction.
             wait: seconds to wait for another writer.
         """
+        from searchidx.articles import recurring
         from searchidx.reencode import compare_old, mend_vectors
 
         with self._writing(wait) as writer:
@@ -231,6 +237,10 @@ class Index(Reader):
                 with writer.transaction():
                     writer.set(furniture=check_furniture(furniture))
                     writer.forget_digests()
+                    writer.recurrence.unsettle()
+            if body:
+                with writer.transaction():
+                    writer.recurrence.keep([block.number for text in body for block in recurring.pieces(text)])
             if rebuild:
                 mend_vectors(writer, self.encoder)
                 self._legs.rebuild()

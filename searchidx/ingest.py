@@ -16,8 +16,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from searchidx import sites
 from searchidx.articles import feeds, formats, sources, web
 from searchidx.articles.addresses import is_address
+from searchidx.articles.boilerplate import without_furniture
 from searchidx.articles.dates import require_date
 from searchidx.articles.fetching import Fetcher
 from searchidx.errors import ExtractError
@@ -67,13 +69,17 @@ class Progress:
 class _Batch:
     """Documents and finished sources that wait for the next transaction."""
 
-    documents: list[tuple[Document, str]] = field(default_factory=list)
+    documents: list[sites.Placed] = field(default_factory=list)
+    shared: set[str] = field(default_factory=set)  # ids of those that may hold furniture of their site
     sources: list[tuple[Source, str, str]] = field(default_factory=list)
     failed: list[tuple[Failure, str]] = field(default_factory=list)
     characters: int = 0
     changed: list[tuple[Document, bytes, str]] = field(default_factory=list)
     moved: list[tuple[str, str]] = field(default_factory=list)
     new: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.documents or self.sources or self.failed)
 
 
 class Ingest:
@@ -123,7 +129,7 @@ class Ingest:
         since = since and require_date(since)
         for item in items:
             if isinstance(item, Document):
-                self._failed += filter(None, [self._offer(item, "")])
+                self._failed += filter(None, [self._offer(item, "", shared=self._furniture == "everywhere")])
                 continue
             if is_address(str(item)):
                 self._add_address(str(item), limit, since)
@@ -193,9 +199,13 @@ class Ingest:
             return
         first_failure, failures = "", 0
         found = replace(source, uri=source.web.address) if source.web else source  # after redirects
+        shared = formats.is_shared(source.media_type, self._furniture)
         told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
         for item in web.read(found, told, furniture=self._furniture):
-            failure = item if isinstance(item, Failure) else self._offer(web.complete(item, source), source.uri)
+            if isinstance(item, Document):
+                failure = self._offer(web.complete(item, source), source.uri, shared=shared)
+            else:
+                failure = item
             if failure:
                 first_failure, failures = first_failure or failure.reason, failures + 1
                 self._failed += [failure] if failures <= MAX_FAILURES else []
@@ -227,7 +237,7 @@ class Ingest:
             self._store.visit(failure.uri)
             self._batch.failed.append((failure, root))
 
-    def _offer(self, document: Document, origin: str) -> Failure | None:
+    def _offer(self, document: Document, origin: str, *, shared: bool) -> Failure | None:
         """Take one document into the batch, or return why not."""
         place = origin or document.doc_id
         try:
@@ -240,11 +250,18 @@ class Ingest:
             return Failure(place, error.reason)
         if self._mirror and self._store.was_removed(document.doc_id):
             return None
-        self._batch.documents.append((document, origin))
-        self._batch.characters += len(document.text)
-        if self._batch.characters >= self._batch_size or len(self._batch.documents) >= 2000:
-            self._next_batch()
+        if shared and not origin:  # given by the API: nothing has looked at its form
+            document = without_furniture(document)
+        self._append(document, origin, shared=shared)
         return None
+
+    def _append(self, document: Document, origin: str, *, shared: bool) -> None:
+        batch = self._batch
+        batch.documents.append((document, origin))
+        batch.shared.update([document.doc_id] if shared else ())
+        batch.characters += len(document.text)
+        if batch.characters >= self._batch_size or len(batch.documents) >= 2000:
+            self._next_batch()
 
     # one transaction
 
@@ -256,43 +273,56 @@ class Ingest:
     def _next_batch(self) -> None:
         """Have the batch prepared, and store the one before meanwhile."""
         began = time.monotonic()
-        before, self._batch = self._batch, _Batch()
-        ready, self._prepared = self._prepared, before
-        prepared = self._preparation.result() if ready else []
-        known = self._store.known([document.doc_id for document, _ in before.documents])
-        for document, origin in before.documents:
+        batch, self._batch = self._batch, _Batch()
+        before, self._prepared = self._prepared, None
+        prepared = self._preparation.result() if before else []
+        if not batch.shared:
+            self._compare(batch)
+            self._preparation.begin([document for document, _, _ in batch.changed])
+            self._prepared = batch
+        if before:
+            with self._store.transaction():
+                self._store.recurrence.forget([document.doc_id for document, _ in before.documents])
+                self._put(before, prepared)
+        if batch.shared:  # the articles of a site are counted in their order, and lose what recurs before the rest
+            with self._store.transaction():
+                batch.documents = sites.take(self._store.recurrence, batch.documents, batch.shared)
+                self._compare(batch)
+                self._preparation.begin([document for document, _, _ in batch.changed])
+                self._put(batch, self._preparation.result())
+        self._adapt(batch.characters, time.monotonic() - began)
+        self._tell()
+
+    def _compare(self, batch: _Batch) -> None:
+        """Find out what is new in a batch, and what was there."""
+        known = self._store.known([document.doc_id for document, _ in batch.documents])
+        for document, origin in batch.documents:
             was, content = known.get(document.doc_id), digest(document)
             if was is None or was.digest != content:
-                before.changed.append((document, content, origin))
+                batch.changed.append((document, content, origin))
             elif was.origin != origin:
-                before.moved.append((document.doc_id, origin))
-        before.new = sum(document.doc_id not in known for document, _, _ in before.changed)
-        self._preparation.begin([document for document, _, _ in before.changed])
-        if ready and (ready.documents or ready.sources or ready.failed):
-            self._store_batch(ready, prepared)
-        self._adapt(before.characters, time.monotonic() - began)
+                batch.moved.append((document.doc_id, origin))
+        batch.new = sum(document.doc_id not in known for document, _, _ in batch.changed)
 
-    def _store_batch(self, batch: _Batch, prepared: Prepared) -> None:
-        """One transaction."""
+    def _put(self, batch: _Batch, prepared: Prepared) -> None:
+        """Store a batch, within a transaction."""
         self._stored = time.monotonic()
         entries = [
             Entry(document, content, origin, *parts)
             for (document, content, origin), parts in zip(batch.changed, prepared, strict=True)
         ]
-        with self._store.transaction():
-            if entries and self._store.setting("language") == UNKNOWN:
-                self._store.set(language=language_of([entry.document for entry in entries]))
-            self._store.put(entries, self._generation)
-            self._store.move(batch.moved)
-            gone = [doc_id for source in batch.sources for doc_id in self._finish(*source)]
-            removed = self._store.drop(gone)
-            for failure, root in batch.failed:
-                self._store.note_root(root, self._options)
-                self._store.note_source(failure.uri, root, "", failure.reason)
+        if entries and self._store.setting("language") == UNKNOWN:
+            self._store.set(language=language_of([entry.document for entry in entries]))
+        self._store.put(entries, self._generation)
+        self._store.move(batch.moved)
+        gone = [doc_id for source in batch.sources for doc_id in self._finish(*source)]
+        removed = self._store.drop(gone)
+        for failure, root in batch.failed:
+            self._store.note_root(root, self._options)
+            self._store.note_source(failure.uri, root, "", failure.reason)
         changed = len(batch.changed)
         self._tally.update(added=batch.new, updated=changed - batch.new, unchanged=len(batch.documents) - changed)
         self._tally.update(removed=removed, passages=sum(len(entry.passages) for entry in entries))
-        self._tell()
 
     def _finish(self, source: Source, content: str, failure: str) -> list[str]:
         """Note a source as read; returns the articles that are gone from it.
@@ -342,7 +372,26 @@ class Ingest:
             if sources.exists(root):
                 self.add([root])
             self._remove_gone(root)
+        self._clean_earlier()
         return self.report()
+
+    def _clean_earlier(self) -> None:
+        """Take furniture out of articles that were stored before it was known, and put back what is none."""
+        counts, keep = self._store.recurrence, self._furniture == "keep"
+        same, updated = self._tally["unchanged"], self._tally["updated"]
+        for site in counts.changed_sites():
+            for document in sites.earlier(counts, site, self._store.document):
+                origin = self._store.known([document.doc_id])[document.doc_id].origin
+                given = self._furniture == "drop" and not origin  # by the API, while it was to be taken out everywhere
+                self._append(document, origin, shared=not (keep or given))
+            self.flush()
+            with self._store.transaction():
+                counts.settle(site)
+        if keep:
+            with self._store.transaction():
+                counts.clear()
+        # an article is told once: its source was the same
+        self._tally["unchanged"] = max(0, same - (self._tally["updated"] - updated))
 
     def _remove_gone(self, root: str) -> None:
         for uri in self._store.unvisited(root):

@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
+from searchidx import sites
 from searchidx.articles import chunking, feeds, formats, sources, web
 from searchidx.articles.addresses import is_address
 from searchidx.articles.boilerplate import judge, strip
 from searchidx.articles.fetching import Fetcher
 from searchidx.encoders import DEFAULT_ENCODER, load_encoder
 from searchidx.errors import SourceError
-from searchidx.types import Document, Failure, Furniture, Passage, Source
+from searchidx.storage.recurrence import Recurrence
+from searchidx.types import Document, Encoder, Failure, Furniture, Passage, Source
 
 PAGE = "text/html"
 
@@ -72,6 +74,8 @@ def inspect(
     *,
     furniture: Furniture = "drop",
     max_tokens: int = chunking.DEFAULT_MAX_TOKENS,
+    encoder: Encoder | None = None,
+    counts: Recurrence | None = None,
     limit: int | None = None,
     allow_private: bool = False,
 ) -> Iterator[Inspection | Listing | Failure]:
@@ -81,10 +85,12 @@ def inspect(
         spec: a file, a folder, a glob pattern, a web address, or ``-`` for standard input.
         furniture: as for ``Index.create``.
         max_tokens: longest passage.
+        encoder: whose tokens these are; None for the bundled one.
+        counts: what an index knows of the sites; None where no index is asked.
         limit: of a feed or sitemap so many articles, the newest; by default one. What it lists comes after them.
         allow_private: also fetch from machines that are not on the public internet.
     """
-    encoder = load_encoder(DEFAULT_ENCODER)
+    encoder = encoder or load_encoder(DEFAULT_ENCODER)
     for found in _sources(spec, limit or 1, allow_private):
         if isinstance(found, Failure):
             yield found
@@ -98,6 +104,9 @@ def inspect(
                 yield item
                 continue
             document, parts, note = _judged(read, web.complete(item, found), furniture)
+            if counts and formats.is_shared(read.media_type, furniture):
+                document, gone = sites.told(document, counts)
+                parts = _without(parts, gone)
             (passages,) = chunking.split([document], max_tokens, encoder.count_tokens)
             yield Inspection(document, found.media_type, tuple(parts), tuple(passages), note)
 
@@ -130,7 +139,7 @@ def _judged(source: Source, document: Document, furniture: Furniture) -> tuple[D
         return document, [replace(part, kept=True) for part in _parts(document.text)], "the text that its feed has"
     if source.media_type == PAGE:
         return document, _parts_of_page(source, document), ""
-    if source.media_type not in formats.SCRAPED or furniture == "keep":
+    if not formats.is_scraped(source.media_type, furniture):
         return document, [replace(part, kept=True) for part in _parts(document.text)], "kept as it is"
     text, blocks = strip(document.text)
     parts = [Part(document.text[one.start : one.end], one.kept, one.score, one.reason) for one in blocks]
@@ -154,6 +163,17 @@ def _parts_of_page(source: Source, document: Document) -> list[Part]:
         reason = part.reason if kept or part.score > 0 else "not in the article"
         parts.append(replace(part, kept=kept, reason=reason))
     return parts
+
+
+def _without(parts: list[Part], gone: list[tuple[str, str]]) -> list[Part]:
+    """The blocks with those dropped that recur; both are in the order of the text."""
+    left = [(_words(text), reason) for text, reason in gone]
+    found = []
+    for part in parts:
+        if left and part.kept and _words(part.text) == left[0][0]:
+            part = replace(part, kept=False, reason=left.pop(0)[1])
+        found.append(part)
+    return found
 
 
 def _words(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchidx.encoders import load_encoder
 from searchidx.errors import EncoderMismatch
@@ -17,7 +17,10 @@ from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank, undated_beside
 from searchidx.storage.store import Store
-from searchidx.types import Context, Document, Encoder, Hit, Mode, PassageIndex, Sort, Undated, Where
+from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Sort, Undated, Where
+
+if TYPE_CHECKING:
+    from searchidx.inspection import Inspection, Listing
 
 T = TypeVar("T")
 
@@ -249,6 +252,22 @@ class Reader:
     def export(self) -> Iterator[Document]:
         """Every article with its whole text; ``add`` takes them back."""
         return (document for short in self.list() if (document := self.get(short.doc_id)))
+
+    def inspect(
+        self, spec: str, *, limit: int | None = None, allow_private: bool = False
+    ) -> Iterator[Inspection | Listing | Failure]:
+        """What would become of a source in this index, and why (see ``searchidx.inspection``); nothing is indexed."""
+        from searchidx.inspection import inspect
+
+        return inspect(
+            spec,
+            furniture=self._store.furniture(),
+            max_tokens=self._store.setting("max_tokens"),
+            encoder=self.encoder,
+            counts=self._store.recurrence,
+            limit=limit,
+            allow_private=allow_private,
+        )
 
     def status(self, *, check: bool = False) -> dict[str, Any]:
         """What the index holds and how its parts are; ``check`` reads everything and adds ``problems``."""

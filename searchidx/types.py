@@ -21,8 +21,8 @@ Ranking: TypeAlias = list[tuple[int, float]]
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 Sort: TypeAlias = Literal["relevance", "date"]
 """What hits are sorted by."""
-Furniture: TypeAlias = Literal["drop", "keep"]
-"""What becomes of the furniture of scraped texts."""
+Furniture: TypeAlias = Literal["drop", "everywhere", "keep"]
+"""What becomes of furniture: it is dropped from scraped texts and pages, from all there is, or from nothing."""
 Where: TypeAlias = Sequence[str | Mapping[str, Any]]
 """Filters that must all hold: ``"topic=law"``, or nested ones as mappings (see ``searchidx.ranking.filters``)."""
 

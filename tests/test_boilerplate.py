@@ -236,9 +236,9 @@ def test_sync_repeats_the_choice_and_changes_it_for_files_that_did_not_change(tm
         assert index.sync(furniture="keep").updated == 1
     with Index.open(tmp_path / "index") as index:
         assert index.status()["furniture"] == "keep"
-        with pytest.raises(ValueError, match="choose drop or keep"):
+        with pytest.raises(ValueError, match="choose drop, everywhere or keep"):
             index.sync(furniture="burn")
-    with pytest.raises(ValueError, match="choose drop or keep"):
+    with pytest.raises(ValueError, match="choose drop, everywhere or keep"):
         Index.create(tmp_path / "other", furniture="burn")
     assert not (tmp_path / "other").exists()
 

@@ -334,7 +334,8 @@ def aged(folder):
     """Take an index back to format 2."""
     connection = sqlite3.connect(folder / "store.db")
     connection.executescript(
-        "DROP TABLE fingerprints; DROP TABLE bands; PRAGMA user_version = 2;"
+        "DROP TABLE fingerprints; DROP TABLE bands; DROP TABLE sites; DROP TABLE recurring; DROP TABLE counted;"
+        "DROP TABLE bodies; PRAGMA user_version = 2;"
         "DELETE FROM settings WHERE key = 'fingerprints'"
     )
     connection.close()

@@ -14,7 +14,7 @@ LAYERS = [
     {"searchidx.types"},
     {"searchidx.articles", "searchidx.encoders"},
     {"searchidx.storage", "searchidx.ranking"},
-    {"searchidx.preparing"},
+    {"searchidx.preparing", "searchidx.sites"},
     {"searchidx.ingest", "searchidx.search", "searchidx.rerank", "searchidx.inspection"},
     {"searchidx.reencode", "searchidx.legs"},
     {"searchidx.reader"},

@@ -33,12 +33,15 @@ SHARE = 1
 can look more like furniture than the footer alone, and must not take the article with it."""
 TEASER, TEASERS = 400, 4
 """Characters of a teaser at most, and how many under headlines of their own make a list."""
+MOST_LINES = 6
+"""Lines over a teaser at most, where no heading says that there is a list."""
 COMMENT = 6
 """Blocks from one reader's comment to the next at most."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 _QUOTES, _CLOSERS = '"\u201c\u2018„«', "\"'\u201d\u2019»)]*"
 _STOPS = (".", "!", "?", ",", "\u3002", "\uff01", "\uff1f")
+_REASONS = frozenset(sign.reason for sign in SIGNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,12 @@ def judge(text: str) -> list[Block]:
     return [replace(block, kept=number < cut and not alone[number]) for number, block in enumerate(blocks)]
 
 
+def evidence(block: str) -> tuple[float, bool, bool]:
+    """Evidence of one block by itself, whether a sign gives it, and whether it is furniture wherever it stands."""
+    score, reason, anywhere = _evidence(block)
+    return score, reason in _REASONS, anywhere
+
+
 def _evidence(block: str) -> tuple[float, str, bool]:
     """Evidence of one block by itself, its reason, and whether it is furniture wherever it stands."""
     if len(block) > LONGEST:
@@ -116,7 +125,8 @@ def _evidence(block: str) -> tuple[float, str, bool]:
         bio = best.reason == "author" and best.opening and best.opening.match(line)
         doubt = max(doubt, -0.5) if bio else doubt / 2
     score = best.weight + 0.5 * (len(found) - 1) + doubt
-    return score, best.reason, score >= WEAK and any(sign.alone for sign in found)
+    listed = line.startswith(("* ", "- ", "+ "))  # what an article lists can be anything
+    return score, best.reason, score >= WEAK and not listed and any(sign.alone for sign in found)
 
 
 def _form(line: str, words: Sequence[str]) -> tuple[float, str]:
@@ -124,17 +134,18 @@ def _form(line: str, words: Sequence[str]) -> tuple[float, str]:
     closing = line.rstrip(_CLOSERS)[-1:]
     if line.endswith(("…", "...")) and len(words) > 3 and line[0] not in _QUOTES:
         return (1.5, "breaks off") if len(words) < 60 else (-1.0, "sentences")
+    capitals = sum(word[0].isupper() for word in words if len(word) > 3)
+    titled = len(words) > 3 and capitals > 0.7 * sum(len(word) > 3 for word in words)
     if closing in _STOPS:
+        if closing != "," and titled and 6 <= len(words) < 25 and not line.isupper():
+            return 0.0, "headline"
         if len(words) < 6:
             return 0.0, "short sentence"
         quoted = 1.0 if line[0] in _QUOTES else 0.0
         return -min(len(words) / 10, 6.0) - quoted, "sentences"
     if len(words) > 40:
         return -min(len(words) / 20, 4.0), "long paragraph"
-    capitals = sum(word[0].isupper() for word in words if len(word) > 3)
-    if len(words) > 3 and capitals > 0.7 * sum(len(word) > 3 for word in words):
-        return 0.7, "headline"
-    return 0.4, "no sentence"
+    return (0.7, "headline") if titled else (0.4, "no sentence")
 
 
 def _weigh_neighbours(text: str, blocks: list[Block]) -> None:
@@ -153,22 +164,28 @@ def _weigh_neighbours(text: str, blocks: list[Block]) -> None:
 
 
 def _weigh_lists(blocks: list[Block]) -> None:
-    """Evidence for teasers of whole sentences: below the heading of a list, each one paragraph under its headline."""
+    """Evidence for teasers of whole sentences: below the heading of a list, each one paragraph under its headline.
+
+    Below other furniture they must be more, and have another line, of their place or topic say, with each headline.
+    """
+    done = 0
     for number, block in enumerate(blocks):
-        if block.reason != "list of other stories":
+        heading = block.reason == "list of other stories"
+        if number < done or not (heading or block.score >= OPENS):
             continue
-        teasers, headlines = list[int](), 0
+        teasers, headlines, least = list[int](), 0, 1 if heading else 2
         for below in range(number + 1, len(blocks)):
-            if blocks[below].reason == block.reason:  # it is looked at by itself
+            if blocks[below].reason == "list of other stories":  # it is looked at by itself
                 break
-            if blocks[below].score >= 0:
+            if blocks[below].score >= 0 and (heading or headlines < MOST_LINES):
                 headlines += 1
-            elif headlines and blocks[below].end - blocks[below].start <= TEASER:
+            elif headlines >= least and blocks[below].score < 0 and blocks[below].end - blocks[below].start <= TEASER:
                 teasers.append(below)
                 headlines = 0
             else:
                 break
-        if len(teasers) >= TEASERS:
+        if len(teasers) >= TEASERS * least:
+            done = teasers[-1]
             for teaser in teasers:
                 blocks[teaser] = replace(blocks[teaser], score=-0.3, reason="teaser under its headline")
 

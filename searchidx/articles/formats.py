@@ -29,6 +29,9 @@ Reader = Callable[[Source, Callable[[int], None]], Iterator[Document | Failure]]
 SCRAPED = ("text/plain",)
 """Media types whose texts may hold the furniture of the page that they were scraped from. A page is left to what
 extracts its article; records and Markdown are somebody's clean data."""
+SHARED = (*SCRAPED, "text/html", MHTML, WARC)
+"""Media types of sources whose articles may hold furniture that other articles of their site have too: not archives of
+any files, in which records and pages are not told apart."""
 MAX_TITLE = 120
 """Longest first line of a plain text that is taken for its title, in characters."""
 _TITLE_LINE = re.compile(r"\s*([\w\"'\u201c\u2018«¿¡(][^\n]*)\n[^\S\n]*\n(?=\s*\S)")
@@ -41,13 +44,23 @@ def read(
 
     The failure of a line of JSONL has the address ``path:LINE``, that of a member of an archive ``path/MEMBER``.
     ``progress`` is told how many bytes of the source have been read. Formats whose parsers can run out of memory, hang
-    or crash are read in a process of their own. ``furniture`` of scraped texts (``SCRAPED``) is dropped, or with
-    ``keep`` left in.
+    or crash are read in a process of their own. ``furniture`` of scraped texts (``SCRAPED``) is dropped, with
+    ``everywhere`` that of all texts, or with ``keep`` it is left in.
     """
     if source.media_type in _ISOLATED:
         yield from read_isolated(source, progress or (lambda _: None), furniture)
     else:
         yield from read_here(source, progress or (lambda _: None), furniture)
+
+
+def is_scraped(media_type: str, furniture: str) -> bool:
+    """Whether the texts of such a source lose what has the form of furniture."""
+    return furniture == "everywhere" or (furniture == "drop" and media_type in SCRAPED)
+
+
+def is_shared(media_type: str, furniture: str) -> bool:
+    """Whether the texts of such a source lose what many articles of their site share."""
+    return furniture == "everywhere" or (furniture == "drop" and media_type in SHARED)
 
 
 def read_here(source: Source, progress: Callable[[int], None], furniture: str) -> Iterator[Document | Failure]:
@@ -59,7 +72,7 @@ def read_here(source: Source, progress: Callable[[int], None], furniture: str) -
         return
     try:
         for item in reader(source, progress):
-            scraped = source.media_type in SCRAPED and isinstance(item, Document) and furniture == "drop"
+            scraped = is_scraped(source.media_type, furniture) and isinstance(item, Document)
             yield without_furniture(item) if scraped else item  # type: ignore[arg-type]
     except SourceError as error:
         yield Failure(source.uri, error.reason)

@@ -205,12 +205,17 @@ Language: TypeAlias = Annotated[
     ),
 ]
 FurnitureOption: TypeAlias = Annotated[
-    Literal["drop", "keep"] | None,
+    Literal["drop", "everywhere", "keep"] | None,
     typer.Option(
         "--furniture",
-        metavar="drop|keep",
-        help="Lists of other stories, bios, prompts and notices in plain text files; a new index drops them.",
+        metavar="drop|everywhere|keep",
+        help="Lists of other stories, bios, prompts and notices around articles: drop them (as a new index does) from "
+        "plain text files, and what a site repeats from pages too; from everywhere; or keep them.",
     ),
+]
+Body: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--body", metavar="TEXT", help="A block that is no furniture however often it recurs; repeat it."),
 ]
 FeedLimit: TypeAlias = Annotated[
     int | None,

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import typer
 
 from searchidx.cli import terminal
-from searchidx.cli.arguments import AllowPrivate, AsJson, FurnitureOption, Limit, Sources
+from searchidx.cli.arguments import (
+    AllowPrivate,
+    AsJson,
+    FurnitureOption,
+    Limit,
+    OptionalIndex,
+    Sources,
+    one_of,
+    opened,
+)
 from searchidx.cli.output import print_json_array
 from searchidx.types import Failure
 
@@ -27,6 +38,7 @@ LISTED = 20
 
 def inspect(
     sources: Sources,
+    index: OptionalIndex = None,
     furniture: FurnitureOption = None,
     limit: Limit = None,
     allow_private: AllowPrivate = False,
@@ -35,23 +47,27 @@ def inspect(
     """Show what of a source would be kept, and what dropped and why.
 
     Nothing is indexed. Each block has the evidence that it is furniture: above 0 for, below 0 against. Of a feed or
-    sitemap the newest article is shown, or as many as --limit says, and what it lists.
+    sitemap the newest article is shown, or as many as --limit says, and what it lists. With -i also what recurs in the
+    articles of the same site in that index.
 
     Example: searchidx inspect saved-page.html
     """
     from searchidx.inspection import inspect
 
     run = _Run(limit)
-    items = chain.from_iterable(
-        inspect(name, furniture=furniture or "drop", limit=limit, allow_private=allow_private) for name in sources
-    )
-    found = run.told(items)
-    if as_json:
-        print_json_array(inspection.to_dict() for inspection in found)
-    else:
-        out = terminal.console()
-        for one in found:
-            _print(out, one)
+    with ExitStack() as stack:
+        if index is not None:
+            one_of(("--index", True), ("--furniture", furniture is not None))
+            look = partial(stack.enter_context(opened(index)).inspect, limit=limit, allow_private=allow_private)
+        else:
+            look = partial(inspect, furniture=furniture or "drop", limit=limit, allow_private=allow_private)
+        found = run.told(chain.from_iterable(map(look, sources)))
+        if as_json:
+            print_json_array(inspection.to_dict() for inspection in found)
+        else:
+            out = terminal.console()
+            for one in found:
+                _print(out, one)
     sys.stdout.flush()
     for failure in run.failures:
         terminal.note(f"failed: {failure.uri}: {failure.reason}")

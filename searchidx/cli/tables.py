@@ -89,7 +89,7 @@ def status_facts(status: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("copies", _copies(status["copies"])),
         ("encoder", f"{encoder['name']}, {encoder['dim']} dims"),
         ("language", status["language"]),
-        ("furniture", {"drop": "dropped from plain text files", "keep": "kept"}[status["furniture"]]),
+        ("furniture", _furniture(status)),
         ("size", f"{size(status['bytes'])} ({', '.join(f'{name} {size(count)}' for name, count in parts.items())})"),
         ("dense", f"{_dense(dense)}, {_behind(status, dense)}"),
         ("lexical", f"{plural(lexical['segments'], 'segment')}, {_behind(status, lexical)}"),
@@ -106,6 +106,20 @@ def _copies(status: Mapping[str, Any]) -> str:
     found = f"{status['articles']:,} articles tell {stories}"
     pending = f"; {plural(status['pending'], 'article')} not compared yet: searchidx sync" if status["pending"] else ""
     return (found if status["articles"] else "none") + pending
+
+
+def _furniture(status: Mapping[str, Any]) -> str:
+    words = {
+        "drop": "dropped from plain text files; what recurs, from pages too",
+        "everywhere": "dropped from everything",
+        "keep": "kept",
+    }[status["furniture"]]
+    found = status["recurring"]
+    if found["blocks"]:
+        words += f"; {plural(found['blocks'], 'block')} known on {plural(found['sites'], 'site')}"
+    if found["waiting"]:
+        words += f", on {found['waiting']:,} not yet looked for in earlier articles: searchidx sync"
+    return words
 
 
 def _dense(status: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from searchidx.cli.arguments import (
     STORE,
     AllowPrivate,
     AsJson,
+    Body,
     DemoIndex,
     Device,
     DocIds,
@@ -191,6 +192,7 @@ def sync(
     device: Device = None,
     language: Language = None,
     furniture: FurnitureOption = None,
+    body: Body = None,
     allow_private: AllowPrivate = False,
     wait: Wait = 0.0,
     as_json: AsJson = False,
@@ -199,7 +201,7 @@ def sync(
     """Bring the index up to date with everything added to it.
 
     Files that changed are read again, articles whose files are gone are removed, what failed is tried again. Pages and
-    feeds are fetched where they changed.
+    feeds are fetched where they changed. Articles lose what has shown since to be furniture of their site.
 
     Example: searchidx sync -i news
     """
@@ -209,6 +211,7 @@ def sync(
             encoder=encoder,
             language=language,
             furniture=furniture,
+            body=body or (),
             allow_private=allow_private,
             progress=watch,
             wait=wait,

@@ -25,6 +25,7 @@ def describe(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> dict[str
         "language": store.setting("language") or analysis().language,
         "furniture": store.furniture(),
         "copies": store.copy_counts(),
+        "recurring": store.recurrence.status(),
         "position": store.position(),
         "dense": dense.status(),
         "lexical": lexical.status(),

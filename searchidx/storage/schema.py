@@ -77,6 +77,26 @@ CREATE TABLE fingerprints (
 );
 CREATE INDEX fingerprints_by_story ON fingerprints (story) WHERE story IS NOT NULL;
 CREATE TABLE bands (band INTEGER NOT NULL, document INTEGER NOT NULL, PRIMARY KEY (band, document)) WITHOUT ROWID;
+-- How many articles of a site share each block of text; see storage/recurrence.py, also for what the numbers mean.
+CREATE TABLE sites (
+    site INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    articles INTEGER NOT NULL DEFAULT 0, blocks INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE recurring (
+    site INTEGER NOT NULL, block INTEGER NOT NULL, articles INTEGER NOT NULL, level INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (site, block)
+) WITHOUT ROWID;
+CREATE INDEX recurring_often ON recurring (site) WHERE articles >= 5;
+
+-- What each article added to the counts, and what was taken out of its text: JSON, [[position, characters], ...].
+CREATE TABLE counted (
+    doc_id TEXT PRIMARY KEY, site INTEGER NOT NULL, another INTEGER NOT NULL, blocks BLOB NOT NULL,
+    known INTEGER NOT NULL DEFAULT 0, removed TEXT NOT NULL DEFAULT '[]'
+);
+CREATE INDEX counted_by_site ON counted (site, doc_id);
+
+-- Blocks that the user says are no furniture.
+CREATE TABLE bodies (block INTEGER PRIMARY KEY);
 """
 
 MIGRATIONS: dict[int, str] = {1: _FORMAT_1, 2: _FORMAT_2, 3: _FORMAT_3}

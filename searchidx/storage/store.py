@@ -25,7 +25,8 @@ from searchidx.errors import IndexCorrupted, IndexNotFound, StorageError
 from searchidx.storage import schema
 from searchidx.storage.copies import Copies
 from searchidx.storage.files import explain, is_writable
-from searchidx.types import Change, Document, Failure, Passage
+from searchidx.storage.recurrence import Recurrence
+from searchidx.types import Change, Document, Failure, Furniture, Passage
 
 if TYPE_CHECKING:
     from searchidx.types import IdSet, Matrix
@@ -46,13 +47,13 @@ class Known:
 
 
 def check_furniture(choice: str) -> str:
-    """``drop`` or ``keep``, as given.
+    """``drop``, ``everywhere`` or ``keep``, as given.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is none of them.
     """
-    if choice not in ("drop", "keep"):
-        raise ValueError(f"furniture is {choice!r}: choose drop or keep")
+    if choice not in ("drop", "everywhere", "keep"):
+        raise ValueError(f"furniture is {choice!r}: choose drop, everywhere or keep")
     return choice
 
 
@@ -89,6 +90,7 @@ class Store:
         with self._mapped():
             self._connection = self._connect()
             schema.check_format(self._connection, str(folder))
+        self.recurrence = Recurrence(self._connection, self._rows, self._by_ids)
 
     def _connect(self) -> sqlite3.Connection:
         path = self.folder / FILE
@@ -158,9 +160,9 @@ class Store:
         rows = self._rows("SELECT value FROM settings WHERE key = ?", (key,))
         return json.loads(rows[0][0]) if rows else None
 
-    def furniture(self) -> str:
-        """What becomes of the furniture of scraped texts; an index made before there was a choice keeps it."""
-        return str(self.setting("furniture") or "keep")
+    def furniture(self) -> Furniture:
+        """What becomes of furniture; an index made before there was a choice keeps it."""
+        return self.setting("furniture") or "keep"
 
     def position(self) -> int:
         """Number of the last change."""

@@ -111,7 +111,7 @@ class StoreWriter(Store):
     def put(self, entries: Iterable[Entry], generation: int) -> None:
         """Store documents, each replacing what its doc_id had; old passages are dropped and their ids never reused."""
         for entry in entries:
-            self.drop([entry.document.doc_id])
+            self._drop([entry.document.doc_id])
             self._connection.execute("DELETE FROM removed WHERE doc_id = ?", (entry.document.doc_id,))
             document = self._insert_document(entry)
             self.copies.add(document, entry.signature)
@@ -158,6 +158,10 @@ class StoreWriter(Store):
 
     def drop(self, doc_ids: Sequence[str]) -> int:
         """Remove documents with everything that belongs to them; returns how many there were."""
+        self.recurrence.forget(doc_ids)
+        return self._drop(doc_ids)
+
+    def _drop(self, doc_ids: Sequence[str]) -> int:
         rows = self._by_ids("SELECT document FROM documents WHERE doc_id IN ({})", doc_ids)
         generation = self.setting("generation") if rows else 0
         for row in rows:
