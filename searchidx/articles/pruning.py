@@ -58,14 +58,16 @@ _COMMENTS = re.compile(
 )
 _NO_COMMENTS = re.compile("no-?comment", re.IGNORECASE)
 _UNSEEN = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:text-indent|left|top)\s*:\s*-\d{3,}"
-    r"|(?:font-size|opacity|max-height|height|width)\s*:\s*0(?:\.0+)?(?:p[xt]|r?em|%)?\s*(?:;|!|$)",
+    r"display\s*:\s*none|visibility\s*:\s*hidden|(?<![-\w])(?:text-indent|left|top)\s*:\s*-\d{3,}"
+    r"|(?<![-\w])(?:font-size|opacity|max-height|height|width)\s*:\s*0(?:\.0+)?(?:p[xt]|r?em|%)?\s*(?:;|!|$)",
     re.IGNORECASE,
 )
 _UNSEEN_CLASS = re.compile(
     r"(?:^|\s)(?:hidden|hide|is-hidden|d-none|invisible|visually-?hidden|sr-only|screen-reader(?:-text)?)(?:\s|$)",
     re.IGNORECASE,
 )
+_SHOWN_ON_SOME = re.compile(r"(?:^|\s)(?:sm|md|lg|xl|2xl|print):")
+"""Classes that show on large screens what is hidden on small ones."""
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -123,7 +125,9 @@ def _hidden(element: Any) -> bool:
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
     style, names = attributes.get("style"), attributes.get("class")
-    return bool((style and _UNSEEN.search(style)) or (names and _UNSEEN_CLASS.search(names)))
+    if style and _UNSEEN.search(style):
+        return True
+    return bool(names and _UNSEEN_CLASS.search(names) and not _SHOWN_ON_SOME.search(names))
 
 
 def prune(root: Any) -> None:
