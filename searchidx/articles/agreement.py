@@ -1,7 +1,7 @@
 """Two readings of one page, ours and trafilatura's: where they differ, which is the article.
 
-Ours finds the part of the page that holds the article and writes all of it that is no furniture; trafilatura's collects what
-looks like an article. Each misses parts that the other has. Where they differ much, a third reading decides.
+Ours finds the part of the page that holds the article and writes all of it that is no furniture; trafilatura's collects
+what looks like an article. Each misses parts that the other has. Where they differ much, a third reading decides.
 """
 
 from __future__ import annotations

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from searchidx.articles.pruning import HEADINGS, Sizes, drop, measure
+from searchidx.articles.pruning import HEADINGS, Sizes, drop, measure, words
 
-_BLOCKS = frozenset(
-    "p div section article main td li blockquote pre h1 h2 h3 h4 h5 h6 dd dt center body ul ol dl table tr tbody figure"
-    " header details summary address hr".split()
-)
+_BLOCKS = words("""
+    p div section article main td li blockquote pre h1 h2 h3 h4 h5 h6 dd dt center body ul ol dl table tr tbody
+    figure header details summary address hr
+""")
 _HOLDERS = ("div", "section", "article", "td", "main")
 _DECAY = (1.0, 1.0, 0.95, 0.85, 0.7, 0.55)
 """How much a paragraph says for the element around it, for the one around that, and so on."""
@@ -25,10 +25,10 @@ _POINTER = re.compile(
     re.IGNORECASE,
 )
 """How a line begins that sends the reader to another story."""
-_BUTTONS = frozenset(
-    "caption close advert advertisement anzeige publicidad publicité ad more share tweet subscribe image photo photos"
-    " gallery video print email loading comments comment follow story continues continue reading below read new of".split()
-)
+_BUTTONS = words("""
+    caption close advert advertisement anzeige publicidad publicité ad more share tweet subscribe image photo photos
+    gallery video print email loading comments comment follow story continues continue reading below read new of
+""")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -101,7 +101,7 @@ def _drop_title(part: Any) -> None:
 
 def _is_pointer(element: Any, sizes: Sizes) -> bool:
     tag, letters = element.tag, sizes.text[element]
-    if not letters or letters > 500 and tag not in ("ul", "ol", "dl"):
+    if not letters or (letters > 500 and tag not in ("ul", "ol", "dl")):
         return False
     linked = sizes.links[element] / letters
     if tag in ("ul", "ol", "dl"):
@@ -119,5 +119,5 @@ def _is_pointer(element: Any, sizes: Sizes) -> bool:
 
 
 def _is_button(element: Any) -> bool:
-    words = _WORD.findall("".join(element.itertext()).lower())
-    return bool(words) and all(word in _BUTTONS or (word.isdigit() and len(word) < 4) for word in words)
+    said = _WORD.findall("".join(element.itertext()).lower())
+    return bool(said) and all(word in _BUTTONS or (word.isdigit() and len(word) < 4) for word in said)

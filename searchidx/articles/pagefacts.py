@@ -18,20 +18,25 @@ from searchidx.types import Document, Source
 _ARTICLE = re.compile(r"Article|Posting|Report|Review|Recipe|HowTo|WebPage|Story", re.IGNORECASE)
 MAX_JSON, MAX_NODES = 2_000_000, 5_000
 """Characters of a piece of JSON-LD that is read, and how many objects of a page."""
-_PUBLISHED = (
-    "article:published_time og:published_time og:article:published_time published_time datepublished date_published pubdate"
-    " publishdate publish-date publish_date published-date publication_date parsely-pub-date sailthru.date article.published"
-    " article_date_original cxenseparse:recs:publishtime dc.date.issued dcterms.issued dc.date.created dcterms.created"
-    " citation_publication_date date dc.date dcterms.date"
-).split()
-_UPDATED = (
-    "article:modified_time og:updated_time article:updated_time datemodified date_modified last-modified lastmod"
-    " dcterms.modified dc.date.modified article.updated revised updated_time"
-).split()
+_PUBLISHED = """
+    article:published_time og:published_time og:article:published_time published_time datepublished
+    date_published pubdate publishdate publish-date publish_date published-date publication_date
+    parsely-pub-date sailthru.date article.published article_date_original cxenseparse:recs:publishtime
+    dc.date.issued dcterms.issued dc.date.created dcterms.created citation_publication_date date dc.date
+    dcterms.date
+""".split()  # noqa: SIM905
+_UPDATED = """
+    article:modified_time og:updated_time article:updated_time datemodified date_modified last-modified lastmod
+    dcterms.modified dc.date.modified article.updated revised updated_time
+""".split()  # noqa: SIM905
 _DAY_IN_ADDRESS = re.compile(r"/((?:19|20)\d\d)[/-](0[1-9]|1[0-2])[/-](0[1-9]|[12]\d|3[01])(?=[/_-])")
 _JOINTS = re.compile(r"\s+[|–—·•›»:-]+\s+|\s*[|›»]\s*|:\s+")
-_CREDIT = re.compile(r"^(?:by|von|par|por|di|da|av|door|auteur|autor|autora|author|texte?|text):?\s+(?=\S)", re.IGNORECASE)
-_NO_AUTHOR = frozenset("no author|human|admin|administrator|editor|redaktion|redaction|staff|unknown|author|wordpress".split("|"))
+_CREDIT = re.compile(
+    r"^(?:by|von|par|por|di|da|av|door|auteur|autor|autora|author|texte?|text):?\s+(?=\S)", re.IGNORECASE
+)
+_NO_AUTHOR = frozenset(
+    "no author|human|admin|administrator|editor|redaktion|redaction|staff|unknown|author|wordpress".split("|")  # noqa: SIM905
+)
 _WORD = re.compile(r"[^\W_]+")
 
 

@@ -1,7 +1,8 @@
-"""What of a parsed web page is no part of its article: unseen parts, menus, share bars, captions, lists of other stories.
+"""What of a parsed web page is no part of its article: unseen parts, menus, share bars, captions, other stories.
 
-An element goes for its tag, its role, or the words of its class and id (``article-related_list`` says ``related``), never
-for the name of a site. One that holds a good part of the page's prose stays, as themes put such words on whole articles.
+An element goes for its tag, its role, or the words of its class and id (``article-related_list`` says ``related``),
+never for the name of a site. One that holds a good part of the page's prose stays, as themes put such words on whole
+articles.
 """
 
 from __future__ import annotations
@@ -12,39 +13,38 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
-HEADINGS = _words("h1 h2 h3 h4 h5 h6")
-_TAGS = _words(
+HEADINGS = words("h1 h2 h3 h4 h5 h6")
+_TAGS = words(
     "script style noscript template head iframe svg math object embed form button select option input textarea nav"
     " footer aside figcaption dialog audio video canvas menu"
 )
-_MAY_HOLD_ALL = {"form": True, "aside": True, "dialog": True, "button": True, "nav": False, "footer": False}
-"""Tags that stand around whole articles on some pages, and whether their text then stays."""
-_ROLES = _words(
+_MAY_HOLD_ALL = words("form aside dialog button")
+"""Tags that stand around whole articles on some pages."""
+_ROLES = words(
     "navigation banner contentinfo complementary dialog alert alertdialog search menu menubar toolbar tablist note"
 )
-_NAMES = _words("""
-    share shares sharing sharebar sharedaddy shariff addtoany addthis sharethis social sociable followus
-    related relateds recommended recommendation recommendations recirc recirculation
-    popular trending mostread readnext upnext readmore seealso moreon morefrom prevnext
-    newsletter newsletters signup subscribe subscription login signin register donate donation
-    promo promos promoted promotion ad ads adslot adbox advert adverts advertisement advertising advertorial
-    sponsor sponsored sponsors outbrain taboola zergnet revcontent disqus
-    footer foot sidebar nav navbar navigation subnav menu breadcrumb breadcrumbs toolbar pagination pager paging masthead
-    banner print skip cookie cookies consent gdpr popup modal overlay
-    rollover tooltip popover hovercard flyout lightbox screenreader
-    byline bylines author authors authorbox bio tags taglist timestamp dateline rating ratings postmeta postmetadata
-    caption captions legend annotation credit credits copyright factbox infobox
+_NAMES = words("""
+    share shares sharing sharebar sharedaddy shariff addtoany addthis sharethis social sociable followus related
+    relateds recommended recommendation recommendations recirc recirculation popular trending mostread readnext
+    upnext readmore seealso moreon morefrom prevnext newsletter newsletters signup subscribe subscription login
+    signin register donate donation promo promos promoted promotion ad ads adslot adbox advert adverts advertisement
+    advertising advertorial sponsor sponsored sponsors outbrain taboola zergnet revcontent disqus footer foot
+    sidebar nav navbar navigation subnav menu breadcrumb breadcrumbs toolbar pagination pager paging masthead banner
+    print skip cookie cookies consent gdpr popup modal overlay rollover tooltip popover hovercard flyout lightbox
+    screenreader byline bylines author authors authorbox bio tags taglist timestamp dateline rating ratings postmeta
+    postmetadata caption captions legend annotation credit credits copyright factbox infobox
 """)
-_NAMES_WITH_LINKS = _words("teaser teasers widget widgets")
+_NAMES_WITH_LINKS = words("teaser teasers widget widgets")
 """Names of furniture where it holds links; without, a lead or a part of the article."""
-_NAMES_OF_LINES = _words("""
-    meta metadata date time posted pubdate published publish updated datetime datum fecha kicker eyebrow section category
-    categories topic topics label labels count counter correspondent reporter writer contributor journalist editor follow
-    source sources
+_NAMES_OF_LINES = words("""
+    meta metadata date time posted pubdate published publish updated datetime datum fecha kicker eyebrow section
+    category categories topic topics label labels count counter correspondent reporter writer contributor journalist
+    editor follow source sources
 """)
 _LINE = 80
 """Letters of an element to which ``_NAMES_OF_LINES`` apply."""
@@ -146,10 +146,9 @@ def _drop_tags(root: Any) -> None:
     least = _TAG_SHARE * (text[root] - script)
     for element in list(root.iter(*_TAGS)):
         if element.tag in _MAY_HOLD_ALL and text[element] > least:
-            if _MAY_HOLD_ALL[element.tag]:
-                element.tag = "div"
-                continue
-        drop(element)
+            element.tag = "div"
+        else:
+            drop(element)
 
 
 def _is_furniture(element: Any, sizes: Sizes, whole: int) -> bool:
@@ -164,11 +163,11 @@ def _is_furniture(element: Any, sizes: Sizes, whole: int) -> bool:
         return True
     if large or (text and element.tag in ("a", "b", "i", "em", "strong")):
         return False
-    words = _name_words(names)
+    said = _name_words(names)
     return bool(
-        words & _NAMES
-        or (words & _NAMES_WITH_LINKS and sizes.links[element] > _LINKS * text)
-        or (text < _LINE and element.tag not in HEADINGS and words & _NAMES_OF_LINES)
+        said & _NAMES
+        or (said & _NAMES_WITH_LINKS and sizes.links[element] > _LINKS * text)
+        or (text < _LINE and element.tag not in HEADINGS and said & _NAMES_OF_LINES)
     )
 
 

@@ -17,12 +17,13 @@ from searchidx.articles.decoding import decode
 from searchidx.articles.pagefacts import page_facts
 from searchidx.articles.prose import to_markdown
 from searchidx.articles.pruning import drop_hidden, prune
+from searchidx.articles.walls import wall
 from searchidx.errors import ExtractError
 from searchidx.types import Document, Source
 
-MAX_ATTRIBUTES, MAX_INLINE, MAX_CHILDREN = 5_000, 4_000, 20_000
-"""Bounds of a page: attributes of a tag; inline parts (links, spans), and parts of any kind, of an element. Each keeps
-the time at a few seconds; the most seen among 1,100 articles was 200 links and 1,100 parts."""
+MAX_ATTRIBUTES, MAX_INLINE, MAX_CHILDREN, MAX_ELEMENTS = 5_000, 4_000, 20_000, 60_000
+"""Bounds of a page: attributes of a tag; inline parts (links, spans), and parts of any kind, of an element; elements.
+Each keeps the time at some seconds; the most among 1,171 articles was 200 links, 1,100 parts, 10,106 elements."""
 
 UNCOVERED = 100
 """Characters of an article below which the page is taken for one that hides its article until a script runs."""
@@ -36,7 +37,7 @@ _ESCAPED = re.compile(r"\\([^\w\s#]|_)")
 
 
 def read_page(raw: bytes, source: Source) -> Document:
-    """The article of a page as Markdown: headings, lists, quotes and tables marked, other formatting and links left out.
+    """The article of a page as Markdown: headings, lists, quotes and tables marked, other marks and links left out.
 
     Raises:
         ExtractError: it is no text, or no article was found in it.
@@ -50,9 +51,14 @@ def read_page(raw: bytes, source: Source) -> Document:
         if len(text) < UNCOVERED:
             text, _ = strip(_article(tree))
     text = _without_title(text, about.title)
-    if not text.strip():
-        raise ExtractError(source.uri, _NOTHING)
+    if reason := wall(text) or ("" if text.strip() else wall(_shown_text(shown)) or _NOTHING):
+        raise ExtractError(source.uri, reason)
     return replace(about, text=text)
+
+
+def _shown_text(tree: Any) -> str:
+    """What a browser shows of a page, with what it would show without scripts."""
+    return "\n".join([*_blocks(tree), *("".join(one.itertext()) for one in tree.iter("noscript"))])
 
 
 def _article(tree: Any) -> str:
@@ -110,6 +116,8 @@ def _tree(page: str, source: Source) -> Any:
     tree = trafilatura.load_html(page)
     if tree is None:
         raise ExtractError(source.uri, _NOTHING)
+    if tree.xpath("count(//*)") > MAX_ELEMENTS:
+        raise ExtractError(source.uri, f"this page has more than {MAX_ELEMENTS} elements: save its text in a file")
     if tree.xpath(f"//*[count(*) > {MAX_CHILDREN} or count({_INLINE}) > {MAX_INLINE}][1]"):
         raise ExtractError(source.uri, "an element of this page has thousands of parts: save its text in a file")
     return tree
@@ -135,7 +143,10 @@ def read_blocks(raw: bytes, source: Source) -> list[str]:
     Raises:
         ExtractError: it is no text, or one of its elements is too large.
     """
-    tree = _tree(_decoded(raw, source), source)
+    return _blocks(_tree(_decoded(raw, source), source))
+
+
+def _blocks(tree: Any) -> list[str]:
     blocks, words = list[str](), list[str]()
     ends = _shown(tree)
     for text, apart in ends:
