@@ -431,9 +431,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="+", choices=EXTRACTORS, default=list(EXTRACTORS))
-    parser.add_argument(
-        "--sets", nargs="+", choices=("scrapinghub", "trafilatura"), default=["scrapinghub", "trafilatura"]
-    )
+    both = ("scrapinghub", "trafilatura")
+    parser.add_argument("--sets", nargs="+", choices=both, default=both)
+    parser.add_argument("--speed", action="store_true", help="measure only the time and memory of our extraction")
     parser.add_argument("--half", choices=("tuning", "test", "all"), default="all")
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--show", type=int, default=0, help="how many of the worst pages to print, of our extraction")

@@ -23,21 +23,21 @@ def weigh(ours: str, theirs: str, third: Callable[[], str], shown: str) -> str:
 
     ``shown`` is all text of the page that may be part of an article.
     """
-    mine, other = plain(ours), plain(theirs)
-    if not mine or not other:
+    mine, other = _Reading(ours), _Reading(theirs)
+    if not mine.words or not other.words:
         return ours or theirs
-    size, theirs_in = _found(theirs, mine)
-    _, ours_in = _found(ours, other)
+    size, theirs_in = _found(other, mine)
+    _, ours_in = _found(mine, other)
     if size > ENOUGH:
         if theirs_in < 0.3 or (ours_in > 0.9 and theirs_in < 0.9):  # another article, or more of this one
             return theirs
         if ours_in < 0.8:
             judge = plain(third())
-            if judge and _likeness(judge, other) > _likeness(judge, mine):
+            if judge and _likeness(judge, other.words) > _likeness(judge, mine.words):
                 return theirs
         elif theirs_in < 0.6:
             return theirs
-    return _joined(ours, theirs, plain(shown))
+    return _joined(mine, other, plain(shown))
 
 
 def plain(text: str) -> str:
@@ -46,14 +46,25 @@ def plain(text: str) -> str:
     return f" {words} " if words else ""
 
 
-def _found(text: str, other: str) -> tuple[int, float]:
-    """Letters of the longer lines of a text, and the share of them in lines that stand in the other, a plain one."""
+class _Reading:
+    """A text by its lines, each with its words; a line that is looked for is mostly a line of the other text too."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = [(line, plain(line)) for line in text.split("\n")]
+        self.words = plain(text)
+        self._known = {words for _, words in self.lines}
+
+    def has(self, words: str) -> bool:
+        return words in self._known or words in self.words
+
+
+def _found(one: _Reading, other: _Reading) -> tuple[int, float]:
+    """Letters of the longer lines of a text, and the share of them in lines that stand in the other."""
     size = found = 0
-    for line in text.split("\n"):
-        words = plain(line)
+    for _, words in one.lines:
         if len(words) > _LINE:
             size += len(words)
-            found += len(words) * (words in other)
+            found += len(words) * other.has(words)
     return size, found / max(size, 1)
 
 
@@ -68,22 +79,20 @@ def _runs(text: str) -> Counter[tuple[str, ...]]:
     return Counter(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
-def _joined(ours: str, theirs: str, shown: str) -> str:
+def _joined(ours: _Reading, theirs: _Reading, shown: str) -> str:
     """Ours without its stray lines, below the lead that only theirs has."""
-    mine, other = plain(ours), plain(theirs)
-    lines = [line for line in ours.split("\n") if not _stray(line, other)]
+    lines = [line for line, words in ours.lines if not _stray(line, words, theirs)]
     while lines and _is_loose(lines[-1]):
         lines.pop()
-    text = "\n\n".join([*_lead(theirs, mine, shown), "\n".join(lines)])
+    text = "\n\n".join([*_lead(ours, theirs, shown), "\n".join(lines)])
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def _stray(line: str, other: str) -> bool:
+def _stray(line: str, words: str, theirs: _Reading) -> bool:
     """Whether a line is no sentence and only in this reading: a name, a date, a label."""
-    if line.lstrip("> ").startswith("#") or "|" in line or _STOP.search(line.strip()):
+    if not 0 < len(words) < 100 or line.lstrip("> ").startswith("#") or "|" in line or _STOP.search(line.strip()):
         return False
-    words = plain(line)
-    return 0 < len(words) < 100 and words not in other
+    return not theirs.has(words)
 
 
 def _is_loose(line: str) -> bool:
@@ -91,14 +100,13 @@ def _is_loose(line: str) -> bool:
     return not line.strip() or line.startswith("#") or (len(line) < 60 and line.rstrip().endswith(":"))
 
 
-def _lead(theirs: str, mine: str, shown: str) -> list[str]:
+def _lead(ours: _Reading, theirs: _Reading, shown: str) -> list[str]:
     """The first sentences of theirs that ours lacks, three lines at most, above what both have."""
     lead = list[str]()
-    for line in theirs.split("\n"):
-        words = plain(line)
+    for line, words in theirs.lines:
         if len(words) <= _LINE:
             continue
-        if words in mine:
+        if ours.has(words):
             return lead if len(lead) <= 3 else []
         if len(words) > 60 and words in shown and _STOP.search(line.strip()):
             lead.append(line)

@@ -163,7 +163,7 @@ def _is_furniture(element: Any, sizes: Sizes, whole: int) -> bool:
         return True
     if large or (text and element.tag in ("a", "b", "i", "em", "strong")):
         return False
-    said = _name_words(names)
+    said = _name_words(names[:1000])
     return bool(
         said & _NAMES
         or (said & _NAMES_WITH_LINKS and sizes.links[element] > _LINKS * text)
@@ -178,5 +178,5 @@ def _are_comments(names: str) -> bool:
 @lru_cache(maxsize=8192)
 def _name_words(names: str) -> frozenset[str]:
     """The words of names as they are written together: ``relatedStories-list`` has related, stories and list."""
-    found: Iterable[str] = _WORD.findall(names[:1000])
+    found: Iterable[str] = _WORD.findall(names)
     return frozenset(word.lower() for word in found)
