@@ -212,4 +212,4 @@ ARCHIVES = frozenset({ZIP, TAR, WARC})
 """Media types of what holds files, each of which has a reader; ``containers.py`` opens them."""
 MANY = frozenset({"application/jsonl"}) | ARCHIVES
 """Media types of files that hold any number of articles, of which some can be gone while others stay."""
-_ISOLATED = frozenset({PDF, DOCX, EPUB, EML, MHTML}) | ARCHIVES
+_ISOLATED = frozenset({"text/html", PDF, DOCX, EPUB, EML, MHTML}) | ARCHIVES

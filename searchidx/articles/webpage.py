@@ -6,66 +6,103 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy as copy
+from dataclasses import replace
 from typing import Any
 
+from searchidx.articles.agreement import weigh
+from searchidx.articles.boilerplate import strip
+from searchidx.articles.container import main_part, tidy
 from searchidx.articles.decoding import decode
+from searchidx.articles.pagefacts import page_facts
+from searchidx.articles.prose import to_markdown
+from searchidx.articles.pruning import drop_hidden, prune
+from searchidx.articles.walls import wall
 from searchidx.errors import ExtractError
 from searchidx.types import Document, Source
 
-MAX_ATTRIBUTES, MAX_INLINE, MAX_CHILDREN = 5_000, 4_000, 20_000
-"""Bounds of a page: attributes of a tag; inline parts (links, spans), and parts of any kind, of an element. Each keeps
-the time at a few seconds; the most seen among 1,100 articles was 200 links and 1,100 parts."""
+MAX_ATTRIBUTES, MAX_INLINE, MAX_CHILDREN, MAX_ELEMENTS = 5_000, 4_000, 20_000, 60_000
+"""Bounds of a page: attributes of a tag; inline parts (links, spans), and parts of any kind, of an element; elements.
+Each keeps the time at some seconds; the most among 1,171 articles was 200 links, 1,100 parts, 10,106 elements."""
+
+UNCOVERED = 100
+"""Characters of an article below which the page is taken for one that hides its article until a script runs."""
 
 _LONG_TAG = re.compile(r"<\w[^<>]{20000,}")
 _INLINE = "a|span|b|i|em|strong|font|u|sup|sub|code"
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
-_LANGUAGE = re.compile(r"<html[^>]{0,500}?\blang\s*=\s*[\"']?([a-zA-Z-]+)", re.IGNORECASE)
 _NOTHING = "no article found in this page: save its text in a file, or remove it"
 # What the Markdown writer escapes so that it is not taken for markup; a heading mark must stay escaped.
 _ESCAPED = re.compile(r"\\([^\w\s#]|_)")
 
 
 def read_page(raw: bytes, source: Source) -> Document:
-    """The article of a page as Markdown: headings marked, other formatting and links left out.
+    """The article of a page as Markdown: headings, lists, quotes and tables marked, other marks and links left out.
 
     Raises:
         ExtractError: it is no text, or no article was found in it.
     """
+    tree = _tree(_decoded(raw, source), source)
+    with _quiet("trafilatura", "htmldate"):
+        about = page_facts(tree, source)
+        shown = copy(tree)
+        drop_hidden(shown)
+        text, _ = strip(_article(shown))
+        if len(text) < UNCOVERED:
+            text, _ = strip(_article(tree))
+    text = _without_title(text, about.title)
+    if reason := wall(text) or ("" if text.strip() else wall(_shown_text(shown)) or _NOTHING):
+        raise ExtractError(source.uri, reason)
+    return replace(about, text=text)
+
+
+def _shown_text(tree: Any) -> str:
+    """What a browser shows of a page, with what it would show without scripts."""
+    return "\n".join([*_blocks(tree), *("".join(one.itertext()) for one in tree.iter("noscript"))])
+
+
+def _article(tree: Any) -> str:
+    """The article of a parsed page, by two ways of reading it and, where they differ, a third."""
+    rest = copy(tree)
+    prune(rest)
+    part, shown = main_part(rest), " ".join(rest.itertext())
+    if part is not None:
+        tidy(part)
+    ours = "" if part is None else to_markdown(part)
+    theirs = _by_trafilatura(tree, favor_precision=True)
+    chosen = weigh(ours, theirs, lambda: _by_readability(tree), shown)
+    return (_by_trafilatura(tree) or theirs) if chosen == theirs else chosen
+
+
+def _by_trafilatura(tree: Any, **options: bool) -> str:
     import trafilatura
     from lxml import etree
     from trafilatura.xml import xmltotxt
 
-    declared = _CHARSET.search(raw[:4096])
-    page = decode(raw, source.uri, declared[1].decode() if declared else "")
-    with _quiet("trafilatura", "htmldate"):
-        options = {"with_metadata": True, "include_comments": False, "output_format": "markdown"}
-        # Less furniture for slightly less text; it finds nothing in a page in 500 where the usual way does.
-        tree = _tree(page, source)
-        found = trafilatura.bare_extraction(tree, favor_precision=True, **options)
-        found = found or trafilatura.bare_extraction(tree, **options)
-        if found is None or found.body is None:
-            raise ExtractError(source.uri, _NOTHING)
-        etree.strip_tags(found.body, "hi", "ref", "del")
-        text = _ESCAPED.sub(r"\1", xmltotxt(found.body, True))
-    title = found.title or ""
+    found = trafilatura.bare_extraction(tree, include_comments=False, output_format="markdown", **options)
+    if found is None or found.body is None:
+        return ""
+    etree.strip_tags(found.body, "hi", "ref", "del")
+    return _ESCAPED.sub(r"\1", xmltotxt(found.body, True))
+
+
+def _by_readability(tree: Any) -> str:
+    from lxml import html
+    from trafilatura.readability_lxml import Document as Readable
+
+    summary = Readable(copy(tree)).summary()
+    return " ".join(html.fromstring(summary).itertext()) if summary.strip() else ""
+
+
+def _without_title(text: str, title: str) -> str:
+    """The text without its opening line where that is the title, which is encoded and shown already."""
     opening, _, below = text.partition("\n")
-    if opening.lstrip("# ").casefold() == title.casefold() and below.strip():  # encoded and shown as the title already
-        text = below
-    if not text.strip():
-        raise ExtractError(source.uri, _NOTHING)
-    language = _LANGUAGE.search(page[:4096])
-    return Document(
-        doc_id=source.label,
-        text=text,
-        title=title,
-        uri=found.url if (found.url or "").startswith(("http://", "https://")) else source.uri,
-        published=found.date or "",
-        author=(found.author or "").replace("; ", ", "),
-        source=found.sitename or found.hostname or "",
-        language=found.language or (language[1] if language else ""),
-        metadata={key: value for key in ("description", "categories", "tags") if (value := getattr(found, key))},
-        media_type="text/markdown",
-    )
+    return below if opening.lstrip("# ").casefold() == title.casefold() and below.strip() else text
+
+
+def _decoded(raw: bytes, source: Source) -> str:
+    declared = _CHARSET.search(raw[:4096])
+    return decode(raw, source.uri, declared[1].decode() if declared else "")
 
 
 def _tree(page: str, source: Source) -> Any:
@@ -79,6 +116,8 @@ def _tree(page: str, source: Source) -> Any:
     tree = trafilatura.load_html(page)
     if tree is None:
         raise ExtractError(source.uri, _NOTHING)
+    if tree.xpath("count(//*)") > MAX_ELEMENTS:
+        raise ExtractError(source.uri, f"this page has more than {MAX_ELEMENTS} elements: save its text in a file")
     if tree.xpath(f"//*[count(*) > {MAX_CHILDREN} or count({_INLINE}) > {MAX_INLINE}][1]"):
         raise ExtractError(source.uri, "an element of this page has thousands of parts: save its text in a file")
     return tree
@@ -104,8 +143,10 @@ def read_blocks(raw: bytes, source: Source) -> list[str]:
     Raises:
         ExtractError: it is no text, or one of its elements is too large.
     """
-    declared = _CHARSET.search(raw[:4096])
-    tree = _tree(decode(raw, source.uri, declared[1].decode() if declared else ""), source)
+    return _blocks(_tree(_decoded(raw, source), source))
+
+
+def _blocks(tree: Any) -> list[str]:
     blocks, words = list[str](), list[str]()
     ends = _shown(tree)
     for text, apart in ends:
