@@ -108,7 +108,7 @@ def test_fingerprints_are_what_they_were(tmp_path):
     )
 
 
-METHOD = "minhash-5-80-60-300-200000-10x3-83of128-78a9d82a668b53a9"
+METHOD = "minhash-5-80-60-300-200000-10x3-83of128-2e0b7ffc3ef9f12f"
 
 
 # groups
