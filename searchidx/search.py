@@ -260,7 +260,9 @@ def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
         citation = cite(passage, document)
         copies = _copies(stories[ids[0]], document.doc_id, found.condition, store) if ids[0] in stories else ()
         rank, merged = len(hits) + 1, group[0][1]
-        hits.append(Hit(rank, score, merged, passage, document, legs, citation, (), (), others, copies, parts))
+        hits.append(
+            Hit(rank, score, merged, passage, document, legs, citation, others=others, parts=parts, copies=copies)
+        )
     return _highlighted(hits, found.query, encoder, store.setting("language"))
 
 

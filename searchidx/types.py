@@ -244,9 +244,9 @@ class Hit:
         highlights: character spans within ``passage.text`` of the sentences that answer best.
         terms: character spans within ``passage.text`` of the words of the query.
         others: further passages of the same article that were found, best first.
+        parts: what ``score`` was calculated from, by name (see ``searchidx.ranking.calibration``).
         copies: other articles that tell the same story and pass the filters, in the order they were added; none where a
             search asks for all copies as hits.
-        parts: what ``score`` was calculated from, by name (see ``searchidx.ranking.calibration``).
 
     """
 
@@ -260,8 +260,8 @@ class Hit:
     highlights: tuple[tuple[int, int], ...] = ()
     terms: tuple[tuple[int, int], ...] = ()
     others: tuple[Passage, ...] = ()
-    copies: tuple[Copy, ...] = ()
     parts: Mapping[str, float] = field(default_factory=dict)
+    copies: tuple[Copy, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; the same from every door."""

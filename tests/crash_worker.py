@@ -18,7 +18,7 @@ def text_of(name, version):
     """Several passages, each with a word that no other article or version has, and a story that others have too."""
     own = [f"word{name}x{version}y{part} " + f"The {name} report, part {part}. " * 9 for part in range(3)]
     story = int(name[1:]) % 7
-    return "\n\n".join([*own, " ".join(f"told{story}n{n}" for n in range(400))])
+    return "\n\n".join([*own, " ".join(f"told{story}n{n}" for n in range(200))])
 
 
 def version_on_disk(file):

@@ -173,13 +173,14 @@ def test_status_words_follow_the_state_of_the_parts():
     told = {
         "path": "x", "format": 1, "created": "2026-01-02T03:04:05+00:00", "documents": 2000, "passages": 9000,
         "encoder": {"name": "e", "dim": 256}, "max_tokens": 200, "position": 9100, "bytes": 30_000_000,
-        "language": "en", "furniture": "keep",
+        "language": "en", "furniture": "keep", "copies": {"stories": 300, "articles": 1240, "pending": 1},
         "dense": {"kind": "ivf", "recall@10": 0.9876, "bytes": 10_000_000, "tail": 100, "position": 9100},
         "lexical": {"segments": 3, "bytes": 50_000, "position": 9000},
         "roots": ["/a", "/b"], "failures": [{"uri": "/a/x", "reason": "it is empty"}], "problems": ["p1", "p2"],
     }  # fmt: skip
     facts = tables.status_facts(told)
     assert ("size", "30.0 MB (store 19.9 MB, dense 10.0 MB, lexical 50 kB)") in facts
+    assert ("copies", "1,240 articles tell 300 stories; 1 article not compared yet: searchidx sync") in facts
     assert ("dense", "nearest clusters (recall@10 0.988), 100 newer changes beside the file, up to date") in facts
     assert ("lexical", "3 segments, 100 changes behind: searchidx sync") in facts
     assert facts[-5:] == [

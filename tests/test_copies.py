@@ -13,6 +13,7 @@ import pytest
 from copies_tools import PAPERS, QUERY, story, wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_index import in_read_only
 
 from searchidx import Document, Index
 from searchidx.articles import fingerprints
@@ -108,7 +109,7 @@ def test_fingerprints_are_what_they_were(tmp_path):
     )
 
 
-METHOD = "minhash-5-80-60-300-200000-10x3-83of128-78a9d82a668b53a9"
+METHOD = "minhash-5-80-60-300-200000-10x3-83of128-2e0b7ffc3ef9f12f"
 
 
 # groups
@@ -366,6 +367,15 @@ def test_a_reader_of_format_2_folds_once_another_process_has_compared(tmp_path):
         assert len(reading.search(QUERY)) == 2
         writing.sync()
         assert len(reading.search(QUERY)) == 1
+
+
+def test_an_index_of_format_2_is_searched_from_a_read_only_folder(tmp_path):
+    folder = tmp_path / "index"
+    indexed(folder, wire("ab")).close()
+    aged(folder)
+    code = f"from searchidx import Index; print(len(Index.open({str(folder)!r}).search({QUERY!r})))"
+    told = in_read_only(folder, code)
+    assert told.stdout == "2\n", told.stderr
 
 
 def test_the_fixture_of_format_2_gains_fingerprints(tmp_path):

@@ -230,7 +230,10 @@ AllowPrivate: TypeAlias = Annotated[
 ]
 DocIds: TypeAlias = Annotated[list[str], typer.Argument(metavar="DOC_ID", help="Ids as search and list print them.")]
 Rebuild: TypeAlias = Annotated[
-    bool, typer.Option("--rebuild", metavar="", help="Also make both arrangements anew and mend damaged vectors.")
+    bool,
+    typer.Option(
+        "--rebuild", metavar="", help="Also make both arrangements anew, mend damaged vectors, find copies anew."
+    ),
 ]
 Wait: TypeAlias = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for another process that writes.")
