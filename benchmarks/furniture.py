@@ -31,12 +31,13 @@ from searchidx import Index
 from searchidx.articles.boilerplate import judge
 from searchidx.articles.cleaning import clean
 from searchidx.evaluation import evaluate, read_collection
-from searchidx.types import Furniture
+from searchidx.types import Furniture, Mode
 
 SETS = (
     *("time", "scifact", "cranfield", "bbc_headline", "basil_events", "usgov_posts", "xquad_en", "rtqa_evidence_dev"),
     *("cacm", "adi", "lisa", "npl", "covidfact_sent", "squadshifts_wiki"),
 )
+MODES: tuple[Mode, ...] = ("lexical", "hybrid")
 PER_SITE = 10
 
 
@@ -76,11 +77,11 @@ def measure_sets(data: Path, names: Sequence[str], folder: Path) -> None:
             scores = [
                 {
                     mode: one.mean["nDCG@10"]
-                    for mode, one in evaluate(index, collection, measures="nDCG@10").scores.items()
+                    for mode, one in evaluate(index, collection, measures="nDCG@10", modes=MODES).scores.items()
                 }
                 for index in indexes
             ]
-            pairs = "        ".join(" ".join(f"{one[mode]:.4f}" for one in scores) for mode in ("lexical", "hybrid"))
+            pairs = "        ".join(" ".join(f"{one[mode]:.4f}" for one in scores) for mode in MODES)
             print(f"{name:<20} {told:>20}   {pairs}", flush=True)
         for index in indexes:
             index.close()

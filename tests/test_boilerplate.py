@@ -58,6 +58,10 @@ def test_an_article_without_furniture_stays_as_it_is():
         "He read more: three books a week, then four, and in the end he wrote one himself.",
         "It came an hour ago, she said, and yesterday, and the day before that.",
         "More than forty boats were moored there when the storm came, and none of them was lost.",
+        "Click on “Add a boat” and then choose the pier at which it is to lie.",
+        "This post was originally published on the harbour blog.",
+        "Join us on Wednesday, when the board opens its doors to the public today.",
+        "For example, here is the comment policy of another harbour:",
     ],
 )
 def test_what_only_resembles_furniture_stays(ending):
@@ -73,6 +77,23 @@ def test_hard_wrapped_lines_are_one_block():
     )
     assert len(judge("\n".join(lines))) == 1
     assert len(judge("\n".join(LIST.split("\n\n")))) == len(LIST.split("\n\n"))
+
+
+def test_teasers_of_whole_sentences_go_below_a_bio_where_they_are_many():
+    teasers = [
+        f"Snow Closes Pass Road {n}\n\nDrivers take the tunnel while {n} ploughs clear the road." for n in range(9)
+    ]
+    assert kept("\n\n".join([BODY, BODY, BIO, *teasers])) == f"{BODY}\n\n{BODY}"
+    topics = [teaser.replace("\n\n", "\n\nLocal news\n\n") for teaser in teasers[:4]]
+    assert kept("\n\n".join([BODY, BODY, BIO, *topics])) == f"{BODY}\n\n{BODY}"
+
+
+def test_what_an_article_lists_stays():
+    first, rest = BODY.split("\n\n", 1)
+    listed = (
+        "You can now:\n\n* Sign up to receive e-mail alerts about the pier\n\n- Read: what the board wrote in March"
+    )
+    assert kept(f"{first}\n\n{listed}\n\n{rest}") == f"{first}\n\n{listed}\n\n{rest}"
 
 
 def test_a_list_of_stories_in_the_middle_does_not_take_the_rest_of_the_article_with_it():

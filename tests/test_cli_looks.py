@@ -169,11 +169,15 @@ def test_long_lists_on_a_terminal_say_how_to_see_more(monkeypatch, run, demo_ind
     assert err == "these are the first 5: --limit N shows more\n"
 
 
+SET = "dropped from plain text files; what recurs, from pages too"
+
+
 def test_status_words_follow_the_state_of_the_parts():
     told = {
         "path": "x", "format": 1, "created": "2026-01-02T03:04:05+00:00", "documents": 2000, "passages": 9000,
         "encoder": {"name": "e", "dim": 256}, "max_tokens": 200, "position": 9100, "bytes": 30_000_000,
-        "language": "en", "furniture": "keep", "copies": {"stories": 300, "articles": 1240, "pending": 1},
+        "language": "en", "furniture": "drop", "recurring": {"blocks": 1, "sites": 1, "waiting": 2},
+        "copies": {"stories": 300, "articles": 1240, "pending": 1},
         "dense": {"kind": "ivf", "recall@10": 0.9876, "bytes": 10_000_000, "tail": 100, "position": 9100},
         "lexical": {"segments": 3, "bytes": 50_000, "position": 9000},
         "roots": ["/a", "/b"], "failures": [{"uri": "/a/x", "reason": "it is empty"}], "problems": ["p1", "p2"],
@@ -182,6 +186,10 @@ def test_status_words_follow_the_state_of_the_parts():
     assert ("size", "30.0 MB (store 19.9 MB, dense 10.0 MB, lexical 50 kB)") in facts
     assert ("copies", "1,240 articles tell 300 stories; 1 article not compared yet: searchidx sync") in facts
     assert ("dense", "nearest clusters (recall@10 0.988), 100 newer changes beside the file, up to date") in facts
+    assert (
+        "furniture",
+        f"{SET}; 1 block known on 1 site, on 2 not yet looked for in earlier articles: searchidx sync",
+    ) in facts
     assert ("lexical", "3 segments, 100 changes behind: searchidx sync") in facts
     assert facts[-5:] == [
         ("sources", "/a"),

@@ -166,25 +166,26 @@ def _weigh_neighbours(text: str, blocks: list[Block]) -> None:
 def _weigh_lists(blocks: list[Block]) -> None:
     """Evidence for teasers of whole sentences: below the heading of a list, each one paragraph under its headline.
 
-    Below other furniture they must be more, and have another line, of their place or topic say, with each headline.
+    Below other furniture they must be twice as many, or have another line, of a place or topic say, with each headline.
     """
     done = 0
     for number, block in enumerate(blocks):
         heading = block.reason == "list of other stories"
         if number < done or not (heading or block.score >= OPENS):
             continue
-        teasers, headlines, least = list[int](), 0, 1 if heading else 2
+        teasers, headlines, weight = list[int](), 0, 0
         for below in range(number + 1, len(blocks)):
             if blocks[below].reason == "list of other stories":  # it is looked at by itself
                 break
             if blocks[below].score >= 0 and (heading or headlines < MOST_LINES):
                 headlines += 1
-            elif headlines >= least and blocks[below].score < 0 and blocks[below].end - blocks[below].start <= TEASER:
+            elif headlines and blocks[below].score < 0 and blocks[below].end - blocks[below].start <= TEASER:
                 teasers.append(below)
+                weight += 2 if heading or headlines > 1 else 1
                 headlines = 0
             else:
                 break
-        if len(teasers) >= TEASERS * least:
+        if weight >= 2 * TEASERS:
             done = teasers[-1]
             for teaser in teasers:
                 blocks[teaser] = replace(blocks[teaser], score=-0.3, reason="teaser under its headline")

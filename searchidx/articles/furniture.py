@@ -137,7 +137,7 @@ SIGNS = (
         3.5,
         r"^.{1,50}\bnewsletters?$",
         r"^i (?:agree|consent|would like|want) (?:that|to|for)\b.{0,150}\b(?:newsletters?|e-?mails?|send me|contact me)\b",
-        r"\b(?:our|the|these|this|site|see|read) (?:comment(?:ing|s)?|community) (?:policy|guidelines|standards|rules)\b(?!:)",
+        r"\b(?:our|these|this|site|see|read) (?:comment(?:ing|s)?|community) (?:policy|guidelines|standards|rules)\b(?!:)",
         r"\b(?:house rules|fellow commenters|other commenters)\b",
         r"\b(?:sign|signing) up (?:for|to|here|now|today|below|with)\b.{0,80}(?:newsletter|e-?mail|alert|inbox|updates|free|briefing|account|daily|weekly|news)",
         r"^(?:click|tap|press) (?:here|(?:on )?(?:the|this|our) (?:links?|images?|photos?|pictures?|videos?|buttons?|headlines?|titles?|player|map)|to (?:read|see|view|watch|listen|hear|share|enlarge|expand|play|subscribe|sign|tweet|print|follow|e-?mail|comment|open|join|donate|buy|shop))\b.{0,160}(?<!:)$",
