@@ -117,6 +117,15 @@ def test_a_text_that_is_nothing_but_what_recurs_stays_whole():
     assert without(f"{CALL}\n\n{NOTICE}", CALL, NOTICE) == f"{CALL}\n\n{NOTICE}"
 
 
+@pytest.mark.parametrize("text", ["a b\n" * 2_500_000, "x" * 10_000_000, "word " * 2_000_000, f"{CALL}\n\n" * 4_000])
+def test_a_text_of_any_shape_is_looked_at_in_seconds(text):
+    began = time.process_time()
+    blocks = recurring.pieces(text)
+    assert recurring.strip(text, blocks, {block.number: 3 for block in blocks}) == (text, [])
+    assert time.process_time() - began < 5
+    assert len(blocks) <= recurring.MOST
+
+
 def test_the_site_is_the_host_else_the_outlet_else_the_folder():
     assert recurring.site_of(Document("a", "t", uri="https://www.Example.com/x", source="The Paper")) == "example.com"
     assert recurring.site_of(Document("a", "t", uri="http://m.example.com/x")) == "example.com"
