@@ -380,13 +380,16 @@ class Ingest:
         counts, keep = self._store.recurrence, self._furniture == "keep"
         same, updated = self._tally["unchanged"], self._tally["updated"]
         for site in counts.changed_sites():
+            settled = True
             for document in sites.earlier(counts, site, self._store.document):
                 origin = self._store.known([document.doc_id])[document.doc_id].origin
                 given = self._furniture == "drop" and not origin  # by the API, while it was to be taken out everywhere
+                settled = settled and not given  # what goes from the counts may change what is known of the others
                 self._append(document, origin, shared=not (keep or given))
             self.flush()
             with self._store.transaction():
-                counts.settle(site)
+                if settled:
+                    counts.settle(site)
         if keep:
             with self._store.transaction():
                 counts.clear()

@@ -5,6 +5,10 @@
 import json
 import random
 import sqlite3
+import subprocess
+import sys
+import time
+from subprocess import PIPE
 
 import pytest
 from cli_tools import run, somewhere_else  # noqa: F401
@@ -111,6 +115,15 @@ def test_a_menu_above_goes_and_the_line_next_to_the_article_stays():
 
 def test_a_text_that_is_nothing_but_what_recurs_stays_whole():
     assert without(f"{CALL}\n\n{NOTICE}", CALL, NOTICE) == f"{CALL}\n\n{NOTICE}"
+
+
+@pytest.mark.parametrize("text", ["a b\n" * 2_500_000, "x" * 10_000_000, "word " * 2_000_000, f"{CALL}\n\n" * 4_000])
+def test_a_text_of_any_shape_is_looked_at_in_seconds(text):
+    began = time.process_time()
+    blocks = recurring.pieces(text)
+    assert recurring.strip(text, blocks, {block.number: 3 for block in blocks}) == (text, [])
+    assert time.process_time() - began < 5
+    assert len(blocks) <= recurring.MOST
 
 
 def test_the_site_is_the_host_else_the_outlet_else_the_folder():
@@ -315,6 +328,40 @@ def test_what_is_not_acknowledged_is_not_counted(tmp_path):
                 *[Document(f"e{n}", f"{body(n)} That is enough.\n\n{NOTICE}", source="Courier") for n in range(50, 60)]
             )
         assert counts(index) == before == {"counted": 4, "documents": 4, "articles": 4, "blocks": 13}
+
+
+KILLED = """
+import sys
+from searchidx import Index
+with Index.open(sys.argv[1]) as index:
+    print("begun", flush=True)
+    index.add(sys.argv[2])
+    index.sync()
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_articles_and_counts_that_belong_together(tmp_path):
+    write(tmp_path / "site", range(2500), NOTICE)
+    Index.create(tmp_path / "index").close()
+    for delay in (0.2, 0.6, 1.2, 2.0):
+        run = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "index", tmp_path / "site"], stdout=PIPE)
+        run.stdout.readline()
+        time.sleep(delay)
+        run.kill()
+        run.communicate()
+        with Index.open(tmp_path / "index") as index:
+            told = counts(index)
+            assert told["counted"] == told["documents"] == told["articles"]
+            assert all(
+                text in (body(int(name[:4])), f"{body(int(name[:4]))}\n\n{NOTICE}")
+                for name, text in texts(index).items()
+            )
+    with Index.open(tmp_path / "index") as index:
+        index.add(tmp_path / "site")
+        index.sync()
+        assert texts(index) == {f"{number:04}.txt": body(number) for number in range(2500)}
+        assert index.status(check=True)["problems"] == []
 
 
 def test_a_sync_that_ends_early_is_finished_by_the_next(tmp_path):

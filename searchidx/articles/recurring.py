@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -30,6 +31,8 @@ WITH_SIGN, AT_END, ANYWHERE = 1, 2, 3
 """Levels."""
 FIRST, LAST = 50, 150
 """Blocks that are looked at in a text at most, from its start and from its end."""
+MOST = 5_000
+"""Blocks of an article at most; what has more is a book or a table, and no page of a site."""
 EXACT = 100
 """Characters of a block that is compared as it is."""
 SENTENCE = 8
@@ -66,8 +69,10 @@ def site_of(document: Document) -> str:
 
 
 def pieces(text: str) -> list[Piece]:
-    """The blocks of a text in order; the middle of a text of very many is not looked at."""
-    spans = list(lines_of(text))
+    """The blocks of a text in order; the middle of one of very many is not looked at, and nothing of a whole book."""
+    spans = list(islice(lines_of(text), MOST + 1))
+    if len(spans) > MOST:
+        return []
     middle = range(FIRST, len(spans) - LAST)
     return [
         Piece(start, end, -1 if at in middle else _number(text[start:end])) for at, (start, end) in enumerate(spans)
