@@ -228,8 +228,6 @@ def extracted(name: str, pages: list[Page], cache: Path | None) -> dict[str, Fou
         url = page.gold["url"] if page.gold["url"].startswith("http") else "https://example.org/page"
         try:
             results[page.page_id] = extract(page.raw, url)
-        except ImportError:
-            return None
         except Exception as error:  # a library that breaks found nothing
             results[page.page_id] = {}
             print(f"  {name}: {page.page_id}: {type(error).__name__}: {str(error)[:80]}")
