@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from searchidx.articles.agreement import weigh
-from searchidx.articles.boilerplate import strip
 from searchidx.articles.container import main_part, tidy
 from searchidx.articles.decoding import decode
 from searchidx.articles.pagefacts import page_facts
@@ -47,9 +46,9 @@ def read_page(raw: bytes, source: Source) -> Document:
         about = page_facts(tree, source)
         shown = copy(tree)
         drop_hidden(shown)
-        text, _ = strip(_article(shown))
+        text = _article(shown)
         if len(text) < UNCOVERED:
-            text, _ = strip(_article(tree))
+            text = _article(tree)
     text = _without_title(text, about.title)
     if reason := wall(text) or ("" if text.strip() else wall(_shown_text(shown)) or _NOTHING):
         raise ExtractError(source.uri, reason)
@@ -69,7 +68,7 @@ def _article(tree: Any) -> str:
     if part is not None:
         tidy(part)
     ours = "" if part is None else to_markdown(part)
-    theirs = _by_trafilatura(tree, favor_precision=True)
+    theirs = _by_trafilatura(tree, favor_precision=True, fast=True)
     chosen = weigh(ours, theirs, lambda: _by_readability(tree), shown)
     return (_by_trafilatura(tree) or theirs) if chosen == theirs else chosen
 
