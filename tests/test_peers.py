@@ -56,7 +56,7 @@ def test_ndcg_is_that_of_ir_measures(peers):
     assert peers("protocol").ndcg(ranking, grades) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("system", ["searchidx", "searchidx-minilm"])
+@pytest.mark.parametrize("system", [pytest.param("searchidx", marks=pytest.mark.slow), "searchidx-minilm"])
 def test_every_stage_runs_in_a_process_of_its_own_and_counts_what_it_finds(peers, task, tmp_path, system):
     run, index = peers("run"), tmp_path / "index"
     told = {

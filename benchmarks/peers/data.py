@@ -152,7 +152,9 @@ def judged_task(data: Path, cache: Path, name: str) -> Path | None:
         documents, queries = matrices["c"], matrices["q"]
     kept = [number for number, query_id in enumerate(asked) if query_id in collection.qrels]
     kept = kept[:: math.ceil(len(kept) / QUERIES)]
-    found = [(collection.queries[asked[number]], dict(collection.qrels[asked[number]])) for number in kept]
+    texts = [collection.queries[asked[number]] for number in kept]
+    texts = [text.lower() for text in texts] if lower else texts
+    found = [(text, dict(collection.qrels[asked[number]])) for text, number in zip(texts, kept, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder, "passages", rows)
     np.save(folder / "vectors.npy", documents)

@@ -89,6 +89,9 @@ class Peer:
         """Be ready to search what ``build`` left."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Let go of the files, where the system has a way to."""
+
     def search(self, query: Query, k: int) -> list[str]:
         """Ids of the best passages; texts are read too where the system returns them by itself."""
         raise NotImplementedError
@@ -210,6 +213,7 @@ def change(peer: Peer, task: Task) -> dict[str, Any]:
             told[name] = refusal(error)
             continue
         told |= latency(name, wall, []) | {f"{name}_right": f"{seen} of {len(wall)}"}
+        peer.close()
         peer.open()
         told[f"{name}_kept"] = finds(peer, passages[articles[0][0]], vectors[articles[0][0]]) == (name == "add")
     return told

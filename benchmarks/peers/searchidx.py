@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 from peers.protocol import Passage, Peer, Query, main
 
 from searchidx import Document, Index
+from searchidx.errors import ExtractError
 
 UNCUT = 1_000_000
 """Budget of a passage that leaves every text whole: the peers are given the same passages."""
@@ -21,13 +24,19 @@ class Bundled(Peer):
 
     def build(self, passages: Sequence[Passage], vectors: np.ndarray) -> None:
         with self.create() as index:
-            index.add(*map(document, passages))
+            index.add(*map(self.document, passages))
 
     def create(self) -> Index:
-        return Index.create(self.folder, max_tokens=UNCUT)
+        return Index.create(self.folder)
+
+    def document(self, passage: Passage) -> Document:
+        return document(passage)
 
     def open(self) -> None:
         self.index = Index.open(self.folder)
+
+    def close(self) -> None:
+        self.index.close()
 
     def search(self, query: Query, k: int) -> list[str]:
         return [hit.document.doc_id for hit in self.index.search(query.text, k)]
@@ -36,7 +45,7 @@ class Bundled(Peer):
         return [hit.document.doc_id for hit in self.index.search(query.text, k, sources=[source])]
 
     def add(self, passages: Sequence[Passage], vectors: np.ndarray) -> None:
-        self.index.add(*map(document, passages))
+        self.index.add(*map(self.document, passages))
 
     def remove(self, passages: Sequence[Passage]) -> None:
         self.index.remove(*(passage.id for passage in passages))
@@ -53,6 +62,9 @@ class Same(Bundled):
     def open(self) -> None:
         self.index = Index.open(self.folder, encoder=self.encoder())
 
+    def document(self, passage: Passage) -> Document:
+        return uncut(passage)
+
     def encoder(self) -> Vectors:
         return Vectors(self)
 
@@ -65,11 +77,14 @@ class Same(Bundled):
         super().add(passages, vectors)
 
     def take(self, passages: Sequence[Passage], vectors: np.ndarray) -> None:
-        """Know the vectors by what searchidx asks its encoder for."""
+        """Know the vectors by what searchidx asks its encoder for: its inputs, after it has cleaned the texts."""
         from searchidx.articles.chunking import encoder_input
+        from searchidx.articles.formats import normalise
 
-        made = map(document, passages)
-        self.given.take([encoder_input(made.title, "", made.text, UNCUT) for made in made], vectors)
+        for passage, vector in zip(passages, vectors, strict=True):
+            with suppress(ExtractError):  # an article without text, of which some sets have one
+                made = normalise(uncut(passage))
+                self.given.take([encoder_input(made.title, "", made.text, UNCUT)], vector[None])
 
 
 class Vectors:
@@ -91,9 +106,15 @@ class Vectors:
 
 
 def document(passage: Passage) -> Document:
-    """A passage as an article of its own; in one line, so that no heading cuts it."""
-    body = " ".join(f"{passage.heading} {passage.text}".split())
+    """A passage as an article of its own."""
+    body = f"{passage.heading}\n\n{passage.text}" if passage.heading else passage.text
     return Document(passage.id, body, passage.title, source=passage.source, published=passage.published)
+
+
+def uncut(passage: Passage) -> Document:
+    """The same in one line, where no heading cuts it."""
+    whole = document(passage)
+    return replace(whole, text=" ".join(whole.text.split()))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,9 @@ class Dense(Peer):
         self.embeddings = Embeddings()
         self.embeddings.load(str(self.folder))
 
+    def close(self) -> None:
+        self.embeddings.close()
+
     def search(self, query: Query, k: int) -> list[str]:
         return [hit["id"] for hit in self.embeddings.search(query.text, k)]
 
