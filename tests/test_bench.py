@@ -4,11 +4,15 @@
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli_tools import demo_index, run, somewhere_else  # noqa: F401
+from cli_tools import ROOT, demo_index, run, somewhere_else  # noqa: F401
 
 from searchidx import Index
 from searchidx.errors import BadCollection, IndexLocked, SearchIdxError
@@ -41,7 +45,7 @@ def test_a_table_and_a_plot_have_every_figure_and_the_index_is_as_it_was(run, de
     )
     assert status == 0
     assert out.startswith("demo · ")
-    assert f"3 queries of {queries}, each 1 times in each mode, k=3" in " ".join(out.split())
+    assert f"3 queries of {queries}, each once in each mode, k=3" in " ".join(out.split())
     for name in ("hybrid", "dense", "lexical", *STEPS, "add", "replace", "remove"):
         assert f"\n{name} " in out
     for name in ("cold search", "recall@10", "memory", "disk", "machine"):
@@ -70,6 +74,19 @@ def test_json_has_the_same_figures_in_milliseconds_and_bytes(demo_index, queries
     assert told["disk_bytes"]["total"] == sum(path.stat().st_size for path in files)
     assert told["disk_bytes_per_passage"]["store"] == round(told["disk_bytes"]["store"] / passages, 1)
     assert told["changes_ms"] == {}
+
+
+def test_an_interruption_ends_it_with_status_130_and_leaves_nothing(demo_index):
+    command = [sys.executable, "-m", "searchidx", "bench", "-i", demo_index, "--repeat", "500", "--changes", "5"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        process.stderr.readline()  # the first sign of progress
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "interrupted: nothing was measured to the end, and the index is as it was\n" in err
 
 
 def test_an_empty_index_is_told_with_the_way_out(run, tmp_path):

@@ -113,7 +113,12 @@ def news_task(data: Path, cache: Path, vectors: Path, count: int) -> Path:
         write_passages(vectors, index_of_100k(data, cache))
     rows = read_rows(vectors, count)
     matrix = encode_rows(vectors, rows)
-    late = set(list(dict.fromkeys(row.doc for row in rows))[-CHANGES:])
+    docs = list(dict.fromkeys(row.doc for row in rows))
+    if len(docs) < 4 * CHANGES:
+        raise SystemExit(
+            f"--count {count} gives {len(docs)} articles, of which {CHANGES} are held back: take 2,000 or more"
+        )
+    late = set(docs[-CHANGES:])
     kept = np.array([row.doc not in late for row in rows])
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder, "passages", [row for row in rows if row.doc not in late])

@@ -104,7 +104,8 @@ def _print(measured: Bench) -> None:
     out = console()
     out.print(Text(_title(measured), "bold"), soft_wrap=True)
     origin = f"of {measured.origin}" if measured.origin else "made of its own titles and sentences"
-    asked = f"{measured.queries:,} queries {origin}, each {measured.repeat} times in each mode, k={measured.k}"
+    times = "once" if measured.repeat == 1 else f"{measured.repeat} times"
+    asked = f"{measured.queries:,} queries {origin}, each {times} in each mode, k={measured.k}"
     out.print(Text(line(asked), "dim"), soft_wrap=True)
     out.print()
     _print_times("warm query, ms", measured.warm)
