@@ -9,7 +9,7 @@ from peers.protocol import Passage, Peer, Query, main
 
 
 class Lance(Peer):
-    """No vector index, which its pages recommend beyond some hundred thousand rows: vectors are scanned."""
+    """It makes no vector index unless told to: vectors are scanned."""
 
     packages = ("lancedb", "pyarrow", "numpy")
     note = "full-text index and scanned vectors, hybrid"
