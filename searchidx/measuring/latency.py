@@ -151,14 +151,12 @@ def recall(index: Index, store: Store, queries: Sequence[str], progress: Callabl
     """The share of the ten nearest passages, by exact search of the store's vectors, that the dense leg finds."""
     vectors = index.encoder.encode_queries(queries)
     nearest = _nearest(store, vectors)
-    found = expected = 0
+    wanted, found = min(NEAREST, store.counts()["passages"]), 0
     for number, (text, vector, bound) in enumerate(zip(queries, vectors, nearest, strict=True), 1):
-        wanted = min(NEAREST, store.counts()["passages"])
         ranking = index._ask(_dense(Query(text, vector)), Question(text, NEAREST, "dense"))
         found += sum(score >= bound - EXACT for _, score in ranking)
-        expected += wanted
         progress(Progress("recall", done=number, total=len(queries)))
-    return round(found / expected, 4)
+    return round(found / (wanted * len(queries)), 4)
 
 
 def _dense(query: Query) -> Callable[..., list[tuple[int, float]]]:
