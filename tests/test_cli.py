@@ -39,6 +39,7 @@ COMMANDS = [
     "encoders",
     "judge",
     "eval",
+    "bench",
     "demo",
     "serve",
     "mcp",

@@ -20,6 +20,7 @@ LAYERS = [
     {"searchidx.reader"},
     {"searchidx.index"},
     {"searchidx.evaluation"},
+    {"searchidx.measuring"},
     {"searchidx"},
     {"searchidx.samples"},
     {"searchidx.integrations", "searchidx.serving"},

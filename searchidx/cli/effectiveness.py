@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, TypeAlias
 
-from searchidx.cli.tables import plural
+from searchidx.cli.tables import plural, print_table
 from searchidx.cli.terminal import console, line, note
 from searchidx.evaluation import LEVEL, Comparison
 from searchidx.evaluation.summary import LATENCY, Summary, System
@@ -54,7 +54,7 @@ def _print_one(summary: Summary) -> None:
         mean = summary.other_scores.mean
         label = [Path(summary.other_name).name, *([""] if several else [])]
         rows.append([*label, *(f"{mean[measure]:.4f}" for measure in summary.measures), ""])
-    _print_table(["", *(["encoder"] if several else []), *measures], rows, 2 if several else 1)
+    print_table(["", *(["encoder"] if several else []), *measures], rows, 2 if several else 1)
     tested = [
         (f"{mode} against {Path(against).name}", encoder, compared)
         for encoder in summary.encoders
@@ -63,7 +63,7 @@ def _print_one(summary: Summary) -> None:
     if tested:
         out.print()
         out.print(Text(f"{summary.measures[0]}  ({_TEST})", "dim"), soft_wrap=True)
-        _print_table([], [[name, *([_short(encoder)] if several else []), *_words(c)] for name, encoder, c in tested])
+        print_table([], [[name, *([_short(encoder)] if several else []), *_words(c)] for name, encoder, c in tested])
 
 
 def _facts(summary: Summary) -> str:
@@ -110,7 +110,7 @@ def _print_several(summary: Summary) -> None:
                 counts = summary.of(number, summary.encoders[0]).counts
                 row += [f"{counts['documents']:,}", f"{counts['queries']:,}"]
             rows[-1] += ["", ""]
-        _print_table(heads, rows)
+        print_table(heads, rows)
         out.print()
     if marked:
         legs = ", ".join(f"{mark} from {leg}" for leg, mark in _MARKS.items())
@@ -178,30 +178,7 @@ def _print_queries(summary: Summary, number: int, measure: str) -> None:
         rows.append(
             [line(query_id), *(f"{value:.4f}" for value in values), shorten(line(text), _QUERY, placeholder=" …")]
         )
-    _print_table(["", *_system_heads(summary), "query"], rows, last_left=True)
-
-
-def _print_table(
-    heads: Sequence[str], rows: Sequence[Sequence[str | Text]], left: int = 1, *, last_left: bool = False
-) -> None:
-    """Print a table as wide as it is: the first columns to the left, numbers to the right, no digit cut off."""
-    from rich.cells import cell_len
-    from rich.text import Text
-
-    grid = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    tall = max((head.count("\n") + 1 for head in heads), default=0)
-    lines = [[""] * (tall - head.count("\n") - 1) + head.split("\n") for head in heads]
-    grid = [[Text(part, "bold") for part in row] for row in zip(*lines, strict=True)] + grid
-    widths = [max(cell_len(row[number].plain) for row in grid) for number in range(len(grid[0]))]
-    out = console()
-    for row in grid:
-        text = Text()
-        for number, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            blanks = " " * (width - cell_len(cell.plain))
-            to_left = number < left or (last_left and number == len(widths) - 1)
-            text.append("  " if number else "").append(cell if to_left else blanks).append(blanks if to_left else cell)
-        text.rstrip()
-        out.print(text, soft_wrap=True)
+    print_table(["", *_system_heads(summary), "query"], rows, last_left=True)
 
 
 def _short(encoder: str) -> str:

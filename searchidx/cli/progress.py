@@ -23,6 +23,11 @@ _STAGES = {
     "index": "arranging passages",
     "copies": "comparing articles",
     "queries": "asking queries",
+    "steps": "timing steps",
+    "recall": "exact search",
+    "cold": "cold searches",
+    "memory": "memory",
+    "changes": "small changes",
 }
 
 
@@ -52,10 +57,12 @@ class Watch:
 
     def counts(self, progress: Progress) -> str:
         """What was done in this stage, and how fast."""
-        if progress.stage == "queries":
+        if progress.stage == "queries" and self.about:
             return f"{progress.done:,} of {progress.total:,} in {self.about}"
         if progress.stage == "index":
             return f"{progress.done:,} of {progress.total:,} changes"
+        if progress.stage not in ("articles", "encode"):
+            return f"{progress.done:,} of {progress.total:,}"
         articles = f"{progress.documents:,} articles, " if progress.documents else ""
         return f"{articles}{progress.passages:,} passages{self._rate(progress.passages)}"
 

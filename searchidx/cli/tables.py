@@ -10,6 +10,8 @@ from searchidx.cli.terminal import console, line, note, print_indented
 from searchidx.types import Document, Report
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from searchidx.encoders import EncoderInfo
 
 WIDE = 110
@@ -73,6 +75,29 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
         table.add_row(Text(name, "bold"), Text(line(value)))
     for part in out.render_lines(table, pad=False):
         text = Text.assemble(*((segment.text, segment.style or "") for segment in part))
+        text.rstrip()
+        out.print(text, soft_wrap=True)
+
+
+def print_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str | Text]], left: int = 1, *, last_left: bool = False
+) -> None:
+    """Print a table as wide as it is: the first columns to the left, numbers to the right, no digit cut off."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    grid = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    tall = max((head.count("\n") + 1 for head in heads), default=0)
+    lines = [[""] * (tall - head.count("\n") - 1) + head.split("\n") for head in heads]
+    grid = [[Text(part, "bold") for part in row] for row in zip(*lines, strict=True)] + grid
+    widths = [max(cell_len(row[number].plain) for row in grid) for number in range(len(grid[0]))]
+    out = console()
+    for row in grid:
+        text = Text()
+        for number, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            blanks = " " * (width - cell_len(cell.plain))
+            to_left = number < left or (last_left and number == len(widths) - 1)
+            text.append("  " if number else "").append(cell if to_left else blanks).append(blanks if to_left else cell)
         text.rstrip()
         out.print(text, soft_wrap=True)
 

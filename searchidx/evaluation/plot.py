@@ -1,9 +1,9 @@
-"""Effectiveness against cost: one point for each system."""
+"""Figures: effectiveness against cost, one point for each system; and what ``searchidx bench`` timed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,11 +52,7 @@ def plot(points: Sequence[Point], measure: str, path: Path, title: str = "") -> 
         SearchIdxError, MissingExtra: as for ``check_plot``.
     """
     check_plot(path)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.2, 4.5), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)  # no window, and no state that pyplot would share
+    figure = _figure(7.2, 4.5)
     axes = figure.add_subplot()
     encoders = list(dict.fromkeys(point.encoder for point in points))
     for point in points:
@@ -67,8 +63,7 @@ def plot(points: Sequence[Point], measure: str, path: Path, title: str = "") -> 
     axes.set_xlabel("median latency of a query, ms")
     axes.set_ylabel(measure)
     axes.set_title(title, loc="left", fontsize=11)
-    axes.grid(True, which="major", color="#e4e4e4")
-    axes.spines[["top", "right"]].set_visible(False)
+    _calm(axes)
     figure.draw_without_rendering()
     short = {encoder: Path(encoder).name for encoder in encoders}
     names = [point.mode if len(encoders) == 1 else f"{point.mode}, {short[point.encoder]}" for point in points]
@@ -76,17 +71,74 @@ def plot(points: Sequence[Point], measure: str, path: Path, title: str = "") -> 
     figure.savefig(path)
 
 
-def _frame(axes: Any, points: Sequence[Point]) -> None:
-    """Leave room for labels: half a decade to the sides, a fifth of the spread above and below; few plain ticks."""
+def plot_bench(warm: Mapping[str, Sequence[float]], steps: Mapping[str, float], path: Path, title: str = "") -> None:
+    """Draw how many queries are answered within which time, and what a hybrid query is made of.
+
+    Args:
+        warm: milliseconds of each query, by mode.
+        steps: median milliseconds of each step.
+        path: PNG or SVG by its suffix.
+        title: written above.
+
+    Raises:
+        SearchIdxError, MissingExtra: as for ``check_plot``.
+    """
+    check_plot(path)
+    figure = _figure(9.6, 4.0)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    for mode, samples in warm.items():
+        shares = [100 * (number + 1) / len(samples) for number in range(len(samples))]
+        left.step(sorted(samples), shares, where="post", color=_COLOURS.get(mode, _OTHER), label=mode)
+    left.set_xscale("log")
+    _few_ticks(left)
+    left.set_yticks([0, 25, 50, 75, 95, 100])
+    left.set_xlabel("latency of a query, ms")
+    left.set_ylabel("queries answered within it, %")
+    left.legend(frameon=False, loc="lower right")
+    left.set_title(title, loc="left", fontsize=11)
+    names, values = list(steps), list(steps.values())
+    bars = right.barh(names, values, color=_COLOURS["hybrid"], height=0.6, zorder=3)
+    right.bar_label(bars, [f"{value:.2f}" for value in values], padding=4, fontsize=9)
+    right.invert_yaxis()
+    right.margins(x=0.15)
+    right.set_xlabel("median of the steps of hybrid, ms")
+    for axes in (left, right):
+        _calm(axes)
+    figure.savefig(path)
+
+
+def _figure(width: float, height: float) -> Any:
+    """An empty figure, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)  # no window, and no state that pyplot would share
+    return figure
+
+
+def _calm(axes: Any) -> None:
+    """A pale grid, and no frame where nothing is read."""
+    axes.grid(True, which="major", color="#e4e4e4")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _few_ticks(axes: Any) -> None:
+    """Plain numbers on a logarithmic axis, and few of them."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _frame(axes: Any, points: Sequence[Point]) -> None:
+    """Leave room for labels: half a decade to the sides, a fifth of the spread above and below; few plain ticks."""
     latencies, values = [point.latency for point in points], [point.value for point in points]
     axes.set_xlim(min(latencies) / 3, max(latencies) * 3)
     margin = max(0.02, 0.2 * (max(values) - min(values)))
     axes.set_ylim(min(values) - margin, max(values) + margin)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _few_ticks(axes)
 
 
 def _label(figure: Any, axes: Any, points: Sequence[Point], names: Sequence[str]) -> None:
