@@ -41,6 +41,7 @@ def find_problems(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> lis
         *_texts(store),
         *_passages(store),
         *(f"the vector of passage {i} is damaged: encode it again with: searchidx sync --rebuild" for i in damaged),
+        *dense.problems(),
         *_arrangement("dense", dense, store),
         *_arrangement("lexical", lexical, store),
     ]
