@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Scores = npt.NDArray[np.float32]
 
+MANY = 0.2
+"""Share of the passages from which on those that a filter leaves out are taken from the result, not skipped."""
 _MASKS = 16
 """Filters that are remembered: a service asks the same few again and again."""
 
@@ -51,11 +53,13 @@ class Manifest:
 
 @dataclass(frozen=True)
 class _Mask:
-    """What a search may return: a bit for each id, and how many of each list (None where that makes no difference)."""
+    """What a search may return: a flag for each id, and what follows from it."""
 
+    flags: npt.NDArray[np.bool_]
+    share: float  # of the ids that are set
     selector: faiss.IDSelector
     bits: npt.NDArray[np.uint8]  # keeps the memory under ``selector`` alive
-    by_list: npt.NDArray[np.int64] | None
+    by_list: npt.NDArray[np.int64] | None  # how many of each list; None without a filter, or with one list
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class State:
         bits = np.packbits(flags, bitorder="little")
         counted = allowed is not None and len(self.means) > 1
         by_list = np.sum([segment.by_list(flags) for segment in self.segments], axis=0) if counted else None
-        return _Mask(faiss.IDSelectorBitmap(bits), bits, by_list)
+        return _Mask(flags, flags.sum() / max(self.held, 1), faiss.IDSelectorBitmap(bits), bits, by_list)
 
 
 def state_of(manifest: Manifest, segments: tuple[Segment, ...], gone: IdSet) -> State:
@@ -147,14 +151,34 @@ def state_of(manifest: Manifest, segments: tuple[Segment, ...], gone: IdSet) -> 
 
 def search_files(state: State, vector: Matrix, k: int, allowed: IdSet | None) -> tuple[IdSet, Scores]:
     """The best of the files: (ids, scores), unordered."""
-    found = [(np.empty(0, np.int64), np.empty(0, np.float32))]
-    if state.manifest and state.segments:
-        mask, nprobe = state.mask(allowed), state.manifest.nprobe
-        wanted = nprobe * state.held // len(state.means)
-        lists = nearest_lists(vector, state.means, nprobe, mask.by_list if mask else None, wanted)
-        with _one_thread():
-            found += [segment.search(vector, k, lists, mask and mask.selector) for segment in state.segments]
+    if not state.manifest or not state.segments:
+        return np.empty(0, np.int64), np.empty(0, np.float32)
+    mask = state.mask(allowed)
+    by_list = mask.by_list if mask else None
+    lists = nearest_lists(vector, state.means, state.manifest.nprobe, by_list, state.held)
+    if mask is None:
+        return _read_lists(state, vector, k, lists, None)
+    if mask.share < MANY:
+        return _read_lists(state, vector, k, lists, mask.selector)
+    depth = int(1.2 * k / mask.share) + 20
+    while True:  # to leave out afterwards is faster than to ask for each id
+        ids, scores = _read_lists(state, vector, depth, lists, None)
+        kept = mask.flags[ids]
+        if kept.sum() >= k or len(ids) < depth:
+            return ids[kept], scores[kept]
+        depth *= 4
+
+
+def _read_lists(
+    state: State, vector: Matrix, k: int, lists: npt.NDArray[np.int64], selector: faiss.IDSelector | None
+) -> tuple[IdSet, Scores]:
+    """The best ``k`` of some lists of all files."""
+    with _one_thread():
+        found = [segment.search(vector, k, lists, selector) for segment in state.segments]
     ids, scores = (np.concatenate(some) for some in zip(*found, strict=True))
+    if len(ids) > k:
+        best = np.argpartition(-scores, k - 1)[:k]
+        ids, scores = ids[best], scores[best]
     return ids, scores
 
 

@@ -98,11 +98,18 @@ class Segment:
     def ids(self) -> IdSet:
         """The ids of all lists, one after the other; read and checked when first asked for."""
         if self._ids is None:
-            parts = [self._part(number, ids=True) for number in range(self.record.lists)]
-            if any(xxhash.xxh3_64_intdigest(p.data) != h for p, h in zip(parts, self._hashes[1].tolist(), strict=True)):
+            parts = [
+                self._read(number, first=int(self.sizes[number]) * self._width) for number in range(len(self.sizes))
+            ]
+            if any(xxhash.xxh3_64_intdigest(p) != h for p, h in zip(parts, self._hashes[1].tolist(), strict=True)):
                 raise Damaged(f"the ids in {self.record.file} are not what was written")
-            self._ids = np.frombuffer(b"".join(part.tobytes() for part in parts), _ID).astype(np.int64, copy=False)
+            self._ids = np.frombuffer(b"".join(parts), _ID).astype(np.int64, copy=False)
         return self._ids
+
+    def _read(self, number: int, first: int = 0) -> bytes:
+        """A list from its byte ``first``: read and not mapped, so that merging needs no memory for the whole file."""
+        length = int(self.sizes[number]) * (self._width + _ID.itemsize) - first
+        return os.pread(self._descriptor, length, int(self._starts[number]) + first)
 
     def by_list(self, flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """How many ids of each list are flagged; ``flags`` has one for every id."""
@@ -111,9 +118,8 @@ class Segment:
         return np.asarray(totals[ends] - totals[ends - self.sizes], np.int64)
 
     def read(self, number: int) -> tuple[IdSet, Halves]:
-        """The ids and vectors of one list, checked; read and not mapped, so that merging leaves memory as it is."""
-        count = int(self.sizes[number])
-        data = os.pread(self._descriptor, count * (self._width + _ID.itemsize), int(self._starts[number]))
+        """The ids and vectors of one list, checked."""
+        count, data = int(self.sizes[number]), self._read(number)
         codes, ids = data[: count * self._width], data[count * self._width :]
         if [xxhash.xxh3_64_intdigest(codes), xxhash.xxh3_64_intdigest(ids)] != self._hashes[:, number].tolist():
             raise Damaged(f"list {number} of {self.record.file} is not what was written")
