@@ -61,7 +61,7 @@ class Legs:
         Where a killed writer left an arrangement far behind, its work is finished if no other process is writing.
         """
         moment = self._store.moment()
-        if moment == self._moment:
+        if moment == self._moment and not (self._dense and self._dense.position() < moment[0]):  # a file was damaged
             return False
         encoded_again = self._dense is not None and self._dense.generation != moment[1]
         if encoded_again:

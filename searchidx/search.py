@@ -143,7 +143,8 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
     while True:
         rankings = {name: leg.search(query, depth, allowed) for name, leg in legs.items()}
         completed = _completed(rankings, query, legs)
-        groups = _groups(_merge(rankings, completed, question, encoder), question, store)
+        merged = _merge(rankings, completed, question, encoder)
+        groups = _groups(merged, question, store)
         if len(groups) >= question.k or all(len(ranking) < depth for ranking in rankings.values()):
             break
         depth *= 4  # few articles hold many of the candidates: look deeper, so that k are found where k exist
@@ -152,7 +153,8 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
         | {passage_id: Leg(None, score) for passage_id, score in completed[name][len(ranking) :]}
         for name, ranking in rankings.items()
     }
-    shares = dict(fusion.weighted(completed, _weights(question, encoder)))
+    by_share = len(rankings) > 1 and question.fusion == "weighted"
+    shares = dict(merged if by_share else fusion.weighted(completed, _weights(question, encoder)))
     whole = calibration.query_parts(said, legs["lexical"].ceiling(query) if "lexical" in legs else 0.0)
     parts = [{"share": shares[group[0][0]], **whole} for group in groups[: None if question.dated else question.k]]
     relevance = calibration.relevance(parts, calibration.weights_of(question.mode, _kind(encoder)))
@@ -301,9 +303,9 @@ def _highlighted(hits: Sequence[Hit], query: Query, encoder: Encoder | None, lan
     cosines = None
     if encoder and query.vector is not None and encoder.fingerprint.startswith("static:") and texts:
         cosines = iter((encoder.encode_passages(texts) @ query.vector).tolist())
-    marked = []
+    marked, known = [], dict[str, bool]()
     for hit, some in zip(hits, spans, strict=True):
-        terms = query_terms(wanted, pieces(hit.passage.text), partial(_forms, language))
+        terms = query_terms(wanted, pieces(hit.passage.text), partial(_forms, language), known)
         similarity = [next(cosines) for _ in some] if cosines else None
         marked.append(replace(hit, terms=terms, highlights=best_sentences(some, terms, len(wanted), similarity)))
     return marked

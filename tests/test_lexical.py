@@ -138,7 +138,7 @@ def test_applying_the_same_changes_twice_is_a_no_op(corpus):
 
 @pytest.mark.parametrize("term_set", [4096, 2], ids=["as part of the query", "by reading deeper"])
 def test_filters_are_exact_before_ranking(corpus, monkeypatch, term_set):
-    monkeypatch.setattr(lexical_query, "MAX_TERM_SET", term_set)
+    monkeypatch.setattr(lexical_query, "MAX_IDS", term_set)
     index = caught_up(open_lexical(corpus), corpus)
     ids = corpus.passage_ids(0, 10**6)
     rng = np.random.default_rng(2)

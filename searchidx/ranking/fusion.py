@@ -24,9 +24,10 @@ def weighted(rankings: Mapping[str, Ranking], weights: Mapping[str, float]) -> R
     merged: dict[int, float] = {}
     for leg, ranking in rankings.items():
         best = max((score for _, score in ranking), default=0.0)
+        weight = weights[leg] / total
         for passage_id, score in ranking:
-            share = max(score, 0.0) / best if best > 0 else 0.0
-            merged[passage_id] = merged.get(passage_id, 0.0) + weights[leg] / total * share
+            share = score / best if score > 0 else 0.0
+            merged[passage_id] = merged.get(passage_id, 0.0) + weight * share
     return _sorted(merged)
 
 

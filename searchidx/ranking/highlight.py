@@ -26,7 +26,10 @@ def sentences(text: str, language: str = "en") -> list[Span]:
 
 
 def query_terms(
-    wanted: AbstractSet[str], pieces: Iterable[re.Match[str]], analyse: Callable[[str], list[str]]
+    wanted: AbstractSet[str],
+    pieces: Iterable[re.Match[str]],
+    analyse: Callable[[str], list[str]],
+    known: dict[str, bool] | None = None,
 ) -> tuple[Span, ...]:
     """Character spans of the words whose analysed form is among ``wanted``; those that overlap become one.
 
@@ -34,8 +37,9 @@ def query_terms(
         wanted: analysed words of the query.
         pieces: the words of the text, in order.
         analyse: the analysed forms of one word.
+        known: which words are among them, as far as texts before this one told; it is filled in.
     """
-    forms: dict[str, bool] = {}
+    forms = {} if known is None else known
     spans: list[Span] = []
     for piece in pieces:
         word = piece[0]

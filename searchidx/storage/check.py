@@ -44,6 +44,7 @@ def find_problems(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> lis
         *_passages(store),
         *(f"the vector of passage {i} is damaged: encode it again with: searchidx sync --rebuild" for i in damaged),
         *store.copy_problems(),
+        *dense.problems(),
         *_arrangement("dense", dense, store),
         *_arrangement("lexical", lexical, store),
     ]

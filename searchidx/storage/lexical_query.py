@@ -19,14 +19,17 @@ from searchidx.storage.lexical_tail import K1, idf
 from searchidx.types import Ranking
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import tantivy
 
     from searchidx.types import IdSet
 
+    Scores = npt.NDArray[np.float64]
+
 MAX_WORDS = 256
 """Distinct words of a query that count; 100,000 take 1.7 s."""
-MAX_TERM_SET = 4096
-"""Allowed ids up to which they become part of the query (6 ms for 2,000); beyond, the ranking is read until enough."""
+MAX_IDS = 4096
+"""Allowed ids up to which they become part of the query; beyond, the ranking is read until enough of it is allowed."""
 
 
 def terms_of(text: str, analysis: Analysis) -> dict[str, float]:
@@ -60,33 +63,43 @@ def best(searcher: tantivy.Searcher, query: tantivy.Query, k: int, allowed: IdSe
         return []
     if allowed is None:
         return _ranking(searcher, query, k)
-    if len(allowed) <= MAX_TERM_SET:
+    if len(allowed) <= MAX_IDS:
         return _ranking(searcher, _restricted(query, allowed), k)
     return _filtered(searcher, query, k, allowed)
 
 
 def _ranking(searcher: tantivy.Searcher, query: tantivy.Query, k: int) -> Ranking:
+    return _ranked(*_found(searcher, query, k))
+
+
+def _found(searcher: tantivy.Searcher, query: tantivy.Query, k: int) -> tuple[IdSet, Scores]:
+    """The best ``k``: (ids, scores)."""
     hits = searcher.search(query, limit=k, count=False).hits
     ids = searcher.fast_field_values("id", [address for _, address in hits])
-    scored = [(int(passage_id or 0), float(score)) for passage_id, (score, _) in zip(ids, hits, strict=True)]
-    return sorted(scored, key=lambda hit: (-hit[1], hit[0]))
+    return np.array(ids, np.int64), np.array([score for score, _ in hits], np.float64)
+
+
+def _ranked(ids: IdSet, scores: Scores) -> Ranking:
+    order = np.lexsort((ids, -scores))
+    return list(zip(ids[order].tolist(), scores[order].tolist(), strict=True))
 
 
 def _restricted(query: tantivy.Query, allowed: IdSet) -> tantivy.Query:
+    """Any of the ids, each a query of its own: a third of the time that tantivy's query for a set of terms takes."""
     from tantivy import Occur
     from tantivy import Query as Q
 
-    inside = Q.const_score_query(Q.term_set_query(schema(), "id", allowed.tolist()), 0.0)
-    return Q.boolean_query([(Occur.Must, query), (Occur.Must, inside)])
+    ids = [(Occur.Should, Q.term_query(schema(), "id", passage_id, "basic")) for passage_id in allowed.tolist()]
+    return Q.boolean_query([(Occur.Must, query), (Occur.Must, Q.const_score_query(Q.boolean_query(ids), 0.0))])
 
 
 def _filtered(searcher: tantivy.Searcher, query: tantivy.Query, k: int, allowed: IdSet) -> Ranking:
-    """Read the ranking to twice the depth that should hold ``k`` allowed passages, and deeper until it does."""
+    """Read the ranking to the depth that should hold ``k`` allowed passages, and deeper until it does."""
     total = int(searcher.num_docs)
-    depth = min(total, 2 * k * total // len(allowed) + k)
+    depth = min(total, int(1.3 * k * total / len(allowed)) + k)
     while True:
-        ranking = _ranking(searcher, query, depth)
-        inside = np.isin([passage_id for passage_id, _ in ranking], allowed)
-        if len(ranking) < depth or depth == total or inside.sum() >= k:
-            return [hit for hit, keep in zip(ranking, inside, strict=True) if keep][:k]
+        ids, scores = _found(searcher, query, depth)
+        inside = np.isin(ids, allowed, assume_unique=True)
+        if len(ids) < depth or depth == total or inside.sum() >= k:
+            return _ranked(ids[inside], scores[inside])[:k]
         depth = min(total, depth * 4)
