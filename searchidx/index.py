@@ -101,6 +101,23 @@ class Index(Reader):
         """
         return cls(Path(path), encoder, device)
 
+    @staticmethod
+    def salvage(path: str | os.PathLike[str]) -> Iterator[Document | Failure]:
+        """What can be read of an index whose ``store.db`` is damaged, whatever SQLite makes of it; changes nothing.
+
+        Args:
+            path: its folder; nobody may write to it meanwhile.
+
+        Yields:
+            Each article that is as it was, and a Failure with the name of each that is lost.
+
+        Raises:
+            IndexNotFound: there is no ``store.db``.
+        """
+        from searchidx.storage.salvage import salvage
+
+        return salvage(Path(path))
+
     def __enter__(self) -> Index:
         return self
 
@@ -120,12 +137,13 @@ class Index(Reader):
     # writing
 
     @contextmanager
-    def _writing(self, wait: float = 0.0) -> Iterator[StoreWriter]:
-        """Hold the lock and a writing store; the arrangements may write too until it ends."""
+    def _writing(self, wait: float = 0.0, *, anew: bool = False) -> Iterator[StoreWriter]:
+        """Hold the lock and a writing store; the arrangements may write too until it ends. ``anew`` forgives losses."""
         with self._mutex, writer_lock(self.folder, wait), self._legs.owned():
             writer = StoreWriter(self.folder)
             self._wrote = True
             try:
+                writer.accept_losses() if anew else writer.expect_acknowledged()
                 yield writer
             finally:
                 writer.close(fold=False)
@@ -213,7 +231,7 @@ class Index(Reader):
         """
         from searchidx.reencode import mend_vectors
 
-        with self._writing(wait) as writer:
+        with self._writing(wait, anew=rebuild) as writer:
             if encoder is not None:
                 self._switch(writer, encoder, progress)
             if language is not None:

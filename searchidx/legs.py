@@ -63,6 +63,7 @@ class Legs:
         moment = self._store.moment()
         if moment == self._moment:
             return False
+        self._store.expect_acknowledged()
         encoded_again = self._dense is not None and self._dense.generation != moment[1]
         if encoded_again:
             self.forget_dense()
@@ -97,7 +98,8 @@ class Legs:
             self._advance(arrangement, progress)
 
     def _advance(self, arrangement: PassageIndex, progress: Callable[[Progress], None] | None = None) -> None:
-        changes: Iterable[Change] = self._store.changes(arrangement.position())
+        position = arrangement.position()
+        changes: Iterable[Change] = self._store.changes(position) if position else self._store.present()
         if progress:
             from searchidx.ingest import counted
 

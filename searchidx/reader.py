@@ -190,6 +190,7 @@ class Reader:
 
     def get(self, doc_id: str) -> Document | None:
         """An article with its whole text, or None."""
+        self._store.expect_acknowledged()
         return self._store.document(doc_id)
 
     def list(
@@ -203,6 +204,7 @@ class Reader:
         offset: int = 0,
     ) -> Iterator[Document]:
         """Articles without their text, in the order they were added, ``offset`` left out; filters as for ``search``."""
+        self._store.expect_acknowledged()
         condition = compile_filters(where, after=after, before=before, sources=sources, known=self._store.fields())
         wanted = -1 if limit is None else limit
         if condition is None:

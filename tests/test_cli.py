@@ -36,6 +36,7 @@ COMMANDS = [
     "sync",
     "status",
     "export",
+    "check",
     "encoders",
     "judge",
     "eval",

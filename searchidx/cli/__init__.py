@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command
 
 from searchidx import __version__
-from searchidx.cli import asking, evaluating, inspecting, judging, reading, serving, writing
+from searchidx.cli import asking, evaluating, inspecting, judging, keeping, reading, serving, writing
 from searchidx.cli.conversion import Command, Group
 from searchidx.cli.progress import Interrupted
 from searchidx.cli.terminal import note
@@ -44,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sync": writing.sync,
     "status": reading.status,
     "export": reading.export,
+    "check": keeping.check,
     "encoders": reading.encoders,
     "judge": judging.judge,
     "eval": evaluating.evaluate,

@@ -120,6 +120,20 @@ class DenseIndex:
         in_file = int(state.index.ntotal) if state.index else 0
         return in_file - len(state.dropped) + len(state.tail_ids)
 
+    def ids(self) -> IdSet:
+        """Ids of all passages that it holds."""
+        import faiss
+
+        state, kept = self._state, np.empty(0, np.int64)
+        if state.index and state.manifest and state.manifest.nprobe:
+            lists = faiss.extract_index_ivf(state.index).invlists
+            sizes = [lists.list_size(i) for i in range(lists.nlist)]
+            parts = [faiss.rev_swig_ptr(lists.get_ids(i), size) for i, size in enumerate(sizes) if size]
+            kept = np.concatenate([kept, *parts])
+        elif state.index:
+            kept = faiss.vector_to_array(state.index.id_map)
+        return np.concatenate([kept[~np.isin(kept, list(state.dropped))], state.tail_ids])
+
     def status(self) -> dict[str, Any]:
         """Kind of file, its recall against exact search as measured when it was built, and what lies outside it."""
         manifest = self._state.manifest
@@ -264,6 +278,8 @@ class DenseIndex:
         if query.vector is None or not len(ids):
             return []
         known, vectors = self._store.vectors(ids.tolist(), self.generation)
+        if not len(known):  # damage, which the check tells
+            return []
         ranking = list(zip(known.tolist(), (vectors @ query.vector).tolist(), strict=True))
         return sorted(ranking, key=lambda hit: (-hit[1], hit[0]))
 

@@ -14,15 +14,16 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 from searchidx.errors import IndexCorrupted, IndexNotFound, StorageError
-from searchidx.storage import schema
+from searchidx.storage import receipt, schema
 from searchidx.storage.files import explain, is_writable
 from searchidx.types import Change, Document, Failure, Passage
 
@@ -32,7 +33,23 @@ if TYPE_CHECKING:
 FILE = "store.db"
 BATCH = 500
 """Ids in one SQL statement; SQLite allows 32,766 parameters."""
-_DOCUMENT = "d.doc_id, d.title, d.uri, d.published, d.author, d.source, d.language, d.metadata, d.media_type"
+_DOCUMENT = ", ".join(f"d.{name}" for name in schema.FIELDS.split(", "))
+_CONTRADICTIONS = {
+    "an article lacks passages": (
+        "SELECT 1 FROM documents LEFT JOIN passages USING (document) GROUP BY document "
+        "HAVING count(passage_id) = 0 OR min(ordinal) != 0 OR max(ordinal) + 1 != count(DISTINCT ordinal) "
+        "OR count(passage_id) != count(DISTINCT ordinal) LIMIT 1"
+    ),
+    "a text has no article": "SELECT 1 FROM texts WHERE document NOT IN (SELECT document FROM documents) LIMIT 1",
+    "numbers of passages would be given twice": (
+        "SELECT 1 FROM passages WHERE passage_id > (SELECT seq FROM sqlite_sequence WHERE name = 'passages') LIMIT 1"
+    ),
+    "a passage is there that a change dropped": (
+        "SELECT 1 FROM passages WHERE passage_id IN (SELECT passage_id FROM changes WHERE put != 1) LIMIT 1"
+    ),
+}
+_DAMAGE = ("no such", "Could not decode", "malformed")
+"""Words of SQLite's OperationalError that mean damage and no trouble with the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,7 @@ def open_database(path: Path, options: str) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?{options}", uri=True, check_same_thread=False, isolation_level=None, timeout=30
     )
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA cell_size_check = ON")  # finds more of what is damaged, as it is read
     return connection
 
 
@@ -88,6 +106,9 @@ class Store:
         with self._mapped():
             self._connection = self._connect()
             schema.check_format(self._connection, str(folder))
+            self._columns = f"{_DOCUMENT}, {'d.checksum' if schema.format_of(self._connection) > 2 else 'NULL'}"
+            if not schema.settings_hold(self._connection):
+                raise self._corrupted("the settings are not as they were written")
 
     def _connect(self) -> sqlite3.Connection:
         path = self.folder / FILE
@@ -117,13 +138,15 @@ class Store:
                 yield
             except sqlite3.ProgrammingError as error:
                 raise StorageError(f"{self.folder} is closed: open it again") from error
-            except sqlite3.OperationalError as error:
-                raise StorageError(explain(error, self.folder)) from error
             except sqlite3.DatabaseError as error:
-                raise IndexCorrupted(
-                    f"{self.folder / FILE} is damaged ({error}): restore it from a backup, "
-                    "or add the articles to a new index"
-                ) from error
+                disk = isinstance(error, sqlite3.OperationalError) and not any(sign in str(error) for sign in _DAMAGE)
+                raise StorageError(explain(error, self.folder)) if disk else self._corrupted(error) from error
+
+    def _corrupted(self, what: object) -> IndexCorrupted:
+        return IndexCorrupted(
+            f"{self.folder / FILE} is damaged ({what}): restore it from a backup, or take out what can be read with: "
+            f"searchidx check -i {self.folder} --salvage FILE, and add that to a new index"
+        )
 
     def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         with self._mapped():
@@ -155,11 +178,24 @@ class Store:
     def setting(self, key: str) -> Any:
         """A setting of the index (JSON value), or None."""
         rows = self._rows("SELECT value FROM settings WHERE key = ?", (key,))
-        return json.loads(rows[0][0]) if rows else None
+        try:
+            return json.loads(rows[0][0]) if rows else None
+        except (ValueError, TypeError) as error:
+            raise self._corrupted(f"the setting {key} cannot be read") from error
 
     def furniture(self) -> str:
         """What becomes of the furniture of scraped texts; an index made before there was a choice keeps it."""
         return str(self.setting("furniture") or "keep")
+
+    @cached_property
+    def store_id(self) -> str:
+        """What tells this store from every other."""
+        return str(self.setting("store_id"))
+
+    def expect_acknowledged(self) -> None:
+        """Refuse to go on where the store has lost what was acknowledged (``receipt.require``)."""
+        expected = receipt.noted(self.folder, self.store_id)
+        receipt.require(self.folder, expected, self.position())
 
     def position(self) -> int:
         """Number of the last change."""
@@ -180,8 +216,16 @@ class Store:
             "SELECT seq, passage_id, put FROM changes WHERE seq > ? ORDER BY seq LIMIT 20000", (since,)
         ):
             for seq, passage_id, put in rows:
+                if not isinstance(passage_id, int):
+                    raise self._corrupted(f"change {seq} names no passage")
                 yield Change(seq, passage_id, bool(put))
             since = rows[-1][0]
+
+    def present(self) -> Iterator[Change]:
+        """Every passage as a change of now: what an empty arrangement catches up with, whatever the old changes say."""
+        with self.snapshot():
+            position, ids = self.position(), self.all_passage_ids()
+        return (Change(position, int(passage_id), True) for passage_id in ids)
 
     def counts(self) -> dict[str, int]:
         """Number of documents, passages and sources that failed."""
@@ -217,10 +261,11 @@ class Store:
         if not rows:
             return None
         *values, text, expected = rows[0]
-        document = replace(_document(values), text=text or "")
-        if digest(document) != expected:
-            raise self._damaged(doc_id)
-        return document
+        with suppress(TypeError, ValueError):  # what damage makes of a column
+            document = replace(document_of(values), text=text or "")
+            if digest(document) == expected:
+                return document
+        raise self._damaged(doc_id)
 
     def documents(
         self, condition: str = "1", parameters: Sequence[Any] = (), limit: int = -1, offset: int = 0
@@ -229,13 +274,13 @@ class Store:
         last, left = 0, limit
         while left and (
             rows := self._rows(
-                f"SELECT d.document, {_DOCUMENT} FROM documents d WHERE d.document > ? AND ({condition}) "
+                f"SELECT d.document, {self._columns} FROM documents d WHERE d.document > ? AND ({condition}) "
                 f"ORDER BY d.document LIMIT {min(left, 1000) if left > 0 else 1000} OFFSET {0 if last else offset}",
                 (last, *parameters),
             )
         ):
             for row in rows:
-                yield _document(row[1:])
+                yield self._document(row[1:])
             last, left = rows[-1][0], left - len(rows) if left > 0 else left
 
     def matching(self, condition: str, parameters: Sequence[Any]) -> IdSet:
@@ -261,7 +306,7 @@ class Store:
     def passages(self, ids: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
         """Passages with their documents (without text); ids that are no longer known are left out."""
         rows = self._by_ids(
-            f"SELECT {_DOCUMENT}, p.passage_id, p.ordinal, p.heading, p.start, p.stop, p.checksum, "
+            f"SELECT {self._columns}, p.passage_id, p.ordinal, p.heading, p.start, p.stop, p.checksum, "
             "substr(t.text, p.start + 1, p.stop - p.start) "
             "FROM passages p JOIN documents d USING (document) LEFT JOIN texts t USING (document) "
             "WHERE p.passage_id IN ({})",
@@ -269,15 +314,23 @@ class Store:
         )
         found = {}
         for *values, passage_id, ordinal, heading, start, stop, expected, text in rows:
-            if text is None or checksum(heading, text) != expected:
+            if not (isinstance(heading, str) and isinstance(text, str) and checksum(heading, text) == expected):
                 raise self._damaged(values[0])
-            document = _document(values)
+            document = self._document(values)
             found[passage_id] = Passage(passage_id, document.doc_id, ordinal, heading, start, stop, text), document
         return found
 
+    def _document(self, row: Sequence[Any]) -> Document:
+        """A document without its text from its columns, checked against the last, their checksum."""
+        *values, expected = row
+        with suppress(TypeError, ValueError):
+            if expected is None or schema.fields_checksum(*values) == expected:
+                return document_of(values)
+        raise self._damaged(values[0])
+
     def _damaged(self, doc_id: str) -> IndexCorrupted:
         return IndexCorrupted(
-            f"the text of article {doc_id!r} in {self.folder} is damaged: remove it (searchidx remove) and add it again"
+            f"article {doc_id!r} in {self.folder} is damaged: remove it (searchidx remove) and add it again"
         )
 
     def last_passage_id(self) -> int:
@@ -289,6 +342,14 @@ class Store:
         """Ids of the passages after one id, in order."""
         sql = "SELECT passage_id FROM passages WHERE passage_id > ? ORDER BY passage_id LIMIT ?"
         return [row[0] for row in self._rows(sql, (after, limit))]
+
+    def all_passage_ids(self) -> IdSet:
+        """Ids of all passages, in order."""
+        import numpy as np
+
+        with self._mapped():
+            rows = self._connection.execute("SELECT passage_id FROM passages ORDER BY passage_id")
+            return np.fromiter((row[0] for row in rows), dtype=np.int64)
 
     # vectors
 
@@ -310,7 +371,7 @@ class Store:
         import numpy as np
 
         for passage_id, vector, expected in rows:
-            if xxhash.xxh3_64_digest(vector) != expected:
+            if not _intact(vector, expected):
                 raise IndexCorrupted(
                     f"the vector of passage {passage_id} in {self.folder} is damaged: "
                     "encode it again with: searchidx sync --rebuild"
@@ -327,7 +388,7 @@ class Store:
             "WHERE p.passage_id > ? ORDER BY p.passage_id LIMIT 20000"
         )
         while rows := self._rows(sql, (last,)):
-            damaged += [row[0] for row in rows if row[1] is None or xxhash.xxh3_64_digest(row[1]) != row[2]]
+            damaged += [row[0] for row in rows if not _intact(row[1], row[2])]
             last = rows[-1][0]
         return damaged
 
@@ -362,12 +423,30 @@ class Store:
         """Ids of the documents that were read from a source."""
         return [row[0] for row in self._rows("SELECT doc_id FROM documents WHERE origin = ?", (origin,))]
 
+    def all_doc_ids(self) -> list[str]:
+        """Ids of all documents, in the order they were added."""
+        return [row[0] for row in self._rows("SELECT doc_id FROM documents ORDER BY document")]
+
+    # soundness
+
     def integrity(self) -> list[str]:
         """What SQLite itself finds wrong with the file; empty when sound."""
         return [row[0] for row in self._rows("PRAGMA integrity_check(20)") if row[0] != "ok"]
 
+    def contradictions(self) -> list[str]:
+        """What the tables say of each other and cannot all be true; empty when sound."""
+        wrong = [name for name, sql in _CONTRADICTIONS.items() if self._rows(sql)]
+        return (
+            wrong if schema.settings_hold(self._connection) else [*wrong, "the settings are not as they were written"]
+        )
 
-def _document(values: Sequence[Any]) -> Document:
+
+def _intact(vector: Any, expected: bytes) -> bool:
+    return isinstance(vector, bytes) and xxhash.xxh3_64_digest(vector) == expected
+
+
+def document_of(values: Sequence[Any]) -> Document:
+    """A document without its text from the columns ``schema.FIELDS``."""
     doc_id, title, uri, published, author, source, language, metadata, media_type = values
     return Document(doc_id, "", title, uri, published, author, source, language, json.loads(metadata), media_type)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from searchidx.errors import EncoderMismatch
-from searchidx.storage import schema
+from searchidx.storage import receipt, schema
 from searchidx.storage.files import storage_errors
 from searchidx.storage.store import FILE, Store, checksum, open_database
 from searchidx.types import Document, Encoder, Fetched, Passage
@@ -82,16 +82,23 @@ class StoreWriter(Store):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                position = self.position()
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            receipt.note(self.folder, self.store_id, position)
+
+    def accept_losses(self) -> None:
+        """Go on from what is there, whatever was acknowledged before."""
+        receipt.note(self.folder, self.store_id, self.position())
 
     def set(self, **settings: Any) -> None:
         """Change settings."""
         rows = [(key, json.dumps(value)) for key, value in settings.items()]
         self._connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", rows)
+        self._connection.execute(schema.SEAL)
 
     def put(self, entries: Iterable[Entry], generation: int) -> None:
         """Store documents, each replacing what its doc_id had; old passages are dropped and their ids never reused."""
@@ -108,7 +115,8 @@ class StoreWriter(Store):
         document = entry.document
         values = {name: getattr(document, name) for name in Document.__slots__ if name != "text"}
         values["metadata"] = json.dumps(document.metadata, ensure_ascii=False, default=dict)
-        values.update(origin=entry.origin, digest=entry.digest)
+        guard = schema.fields_checksum(*(values[name] for name in schema.FIELDS.split(", ")))
+        values.update(origin=entry.origin, digest=entry.digest, checksum=guard)
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         sql = f"INSERT INTO documents ({columns}) VALUES ({marks})"
         row = self._connection.execute(sql, tuple(values.values())).lastrowid
