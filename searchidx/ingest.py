@@ -42,11 +42,11 @@ class Progress:
 
     Attributes:
         stage: ``articles`` while sources are read and encoded, ``encode`` while another encoder is, ``index`` while the
-            arrangements catch up, ``queries`` while an evaluation asks them.
+            arrangements catch up, ``queries`` while an evaluation asks them, ``copy`` during a backup.
         documents: articles met so far.
         passages: passages stored so far.
         done: of ``total``: bytes of the sources in stage ``articles``, changes in stage ``index``,
-            passages in stage ``encode``, queries in stage ``queries``.
+            passages in stage ``encode``, queries in stage ``queries``, bytes in stage ``copy``.
         total: 0 where it is not known.
     """
 

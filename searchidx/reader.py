@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchidx.encoders import load_encoder
 from searchidx.errors import EncoderMismatch
@@ -16,6 +16,9 @@ from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank
 from searchidx.storage.store import Store
 from searchidx.types import Context, Document, Encoder, Hit, Mode, PassageIndex, Where
+
+if TYPE_CHECKING:
+    from searchidx.ingest import Progress
 
 T = TypeVar("T")
 
@@ -221,6 +224,20 @@ class Reader:
     def export(self) -> Iterator[Document]:
         """Every article with its whole text; ``add`` takes them back."""
         return (document for short in self.list() if (document := self.get(short.doc_id)))
+
+    def backup(self, path: str | os.PathLike[str], *, progress: Callable[[Progress], None] | None = None) -> None:
+        """Copy the index as it is now to a path where nothing is yet; another process may write meanwhile.
+
+        The copy is an index; it is there whole or not at all.
+
+        Raises:
+            StorageError: there is something at ``path``, or it cannot be written.
+        """
+        from searchidx.ingest import Progress
+        from searchidx.storage.backup import backup
+
+        told = progress or (lambda _: None)
+        backup(self.folder, Path(path), lambda done, total: told(Progress("copy", done=done, total=total)))
 
     def status(self, *, check: bool = False) -> dict[str, Any]:
         """What the index holds and how its parts are; ``check`` reads everything and adds ``problems``."""

@@ -37,6 +37,7 @@ COMMANDS = [
     "status",
     "export",
     "check",
+    "backup",
     "encoders",
     "judge",
     "eval",

@@ -45,6 +45,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "status": reading.status,
     "export": reading.export,
     "check": keeping.check,
+    "backup": keeping.backup,
     "encoders": reading.encoders,
     "judge": judging.judge,
     "eval": evaluating.evaluate,

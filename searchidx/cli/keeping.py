@@ -1,4 +1,4 @@
-"""The commands that keep an index from harm: check."""
+"""The commands that keep an index from harm: check and backup."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import typer
 
 from searchidx.cli import tables, terminal
-from searchidx.cli.arguments import AsJson, IndexName, SalvageFile, locate, opened
+from searchidx.cli.arguments import AsJson, BackupFolder, IndexName, Quiet, SalvageFile, locate, opened
 from searchidx.cli.output import print_json, print_json_lines, write_json_lines
+from searchidx.cli.progress import watching
 from searchidx.errors import IndexCorrupted
 from searchidx.types import Failure
 
@@ -63,3 +64,18 @@ def _salvage(index: str, target: str) -> None:
     if lost:
         terminal.note(f"{tables.plural(len(lost), 'article')} lost")
         raise typer.Exit(1)
+
+
+def backup(target: BackupFolder, index: IndexName = "default", quiet: Quiet = False) -> None:
+    """Copy the index as it is now, while others read and write it.
+
+    The copy is an index: search it, or put it in the place of a lost one.
+
+    Example: searchidx backup /mnt/backup/news-monday -i news
+    """
+    path = Path(target)
+    with watching(quiet=quiet) as watch, opened(index) as found:
+        found.backup(path, progress=watch)
+    if not quiet:
+        size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        sys.stdout.write(f"{target}: {tables.size(size)} copied\n")

@@ -22,6 +22,7 @@ _STAGES = {
     "encode": "encoding passages",
     "index": "arranging passages",
     "queries": "asking queries",
+    "copy": "copying the index",
 }
 
 
@@ -36,6 +37,7 @@ class Watch:
         self.began = time.monotonic()
         self.documents = self.encoded = 0
         self.about = ""  # which of several this is, such as the name of a collection
+        self.copying = False
         self._first: tuple[float, int] | None = None
 
     def __call__(self, progress: Progress) -> None:
@@ -44,6 +46,7 @@ class Watch:
             self.documents = progress.documents
         if progress.stage == "encode":
             self.encoded = progress.passages
+        self.copying = progress.stage == "copy"
         self.show(progress)
 
     def show(self, progress: Progress) -> None:
@@ -53,6 +56,8 @@ class Watch:
         """What was done in this stage, and how fast."""
         if progress.stage == "queries":
             return f"{progress.done:,} of {progress.total:,} in {self.about}"
+        if progress.stage == "copy":
+            return f"{progress.done / 1e6:,.1f} of {progress.total / 1e6:,.1f} MB"
         if progress.stage == "index":
             return f"{progress.done:,} of {progress.total:,} changes"
         articles = f"{progress.documents:,} articles, " if progress.documents else ""
@@ -68,6 +73,8 @@ class Watch:
 
     def finished(self) -> str:
         """What an interruption leaves on the disk."""
+        if self.copying:
+            return "no copy was made"
         done = [f"{self.documents:,} articles were finished"] if self.documents or not self.encoded else []
         done += [f"{self.encoded:,} passages were encoded"] if self.encoded else []
         return f"{' and '.join(done)} and stay; the same command goes on from there"

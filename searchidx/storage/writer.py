@@ -17,7 +17,7 @@ import xxhash
 
 from searchidx.errors import EncoderMismatch
 from searchidx.storage import receipt, schema
-from searchidx.storage.files import storage_errors
+from searchidx.storage.files import make_folder, rename_durably, storage_errors
 from searchidx.storage.store import FILE, Store, checksum, open_database
 from searchidx.types import Document, Encoder, Fetched, Passage
 
@@ -306,12 +306,12 @@ def check_vectors(vectors: Matrix, dim: int | None) -> None:
 def make_store(folder: Path, settings: Mapping[str, Any]) -> None:
     """Make the folder of an index, beside its place and renamed, so that a killed process leaves no half an index."""
     with storage_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
         fresh.mkdir()
         try:
             StoreWriter.create(fresh, settings).close()
-            os.rename(fresh, folder)
+            rename_durably(fresh, folder)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
