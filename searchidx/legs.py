@@ -69,7 +69,10 @@ class Legs:
             self.forget_dense()
         self._follow_language()
         if not self.lexical.mirrored:  # what another process has committed, and its few changes since
-            self._advance(self.lexical)
+            try:
+                self._advance(self.lexical)
+            except StorageError:  # the folder cannot be written any more
+                self.lexical.leave_folder()
         behind = self.lexical.mirrored or self.lexical.position() < moment[0]
         if (behind or moment[0] - self.dense.position() > TAIL_LIMIT) and is_writable(self._folder):
             self._finish_writing()

@@ -3,7 +3,10 @@
 # ruff: noqa: F811 - the fixtures of cli_tools are arguments of tests
 
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -89,6 +92,26 @@ def test_a_backup_that_fails_or_is_interrupted_leaves_nothing(index, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         index.backup(tmp_path / "place" / "copy", progress=stop)
     assert list((tmp_path / "place").iterdir()) == []
+
+
+def test_a_backup_takes_the_place_of_what_a_killed_one_left_and_not_of_one_under_way(index, tmp_path):
+    code = (
+        "import os, signal\nfrom searchidx import Index\n"
+        f"with Index.open({str(index.folder)!r}) as index:\n"
+        f"    index.backup({str(tmp_path / 'copy')!r}, progress=lambda _: PLACE)\n"
+    )
+    kill = code.replace("PLACE", "os.kill(os.getpid(), signal.SIGKILL)")
+    assert subprocess.run([sys.executable, "-c", kill], check=False).returncode == -signal.SIGKILL
+    assert (tmp_path / ".copy.partial").exists()
+    stay = code.replace("PLACE", "(print('copying', flush=True), input())")
+    with subprocess.Popen([sys.executable, "-c", stay], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"copying\n"
+        with pytest.raises(StorageError, match=r"another backup to .* is under way"):
+            index.backup(tmp_path / "copy")
+        other.kill()
+    index.backup(tmp_path / "copy")
+    assert not (tmp_path / ".copy.partial").exists()
+    assert_same(tmp_path / "copy", index)
 
 
 def test_backups_taken_while_another_process_writes_are_whole_and_hold_what_was_acknowledged(memory, board):

@@ -1,16 +1,16 @@
 """A copy of an index as it is at one moment, taken while others read it and one process writes to it.
 
 The arrangements are copied first, so that they are never newer than the store; what they lack they catch up with when
-the copy is opened. Copying them costs a tenth of making them anew (docs/decisions/022-durability.md).
+the copy is opened. Copying them is quicker than making them anew (docs/decisions/022-durability.md).
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
-import uuid
-from collections.abc import Callable
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from searchidx.errors import StorageError
@@ -39,16 +39,33 @@ def backup(folder: Path, target: Path, told: Callable[[int, int], None]) -> None
     with closing(Store(folder)) as store, storage_errors(target):
         store.expect_acknowledged()
         make_folder(target.parent)
-        fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-        fresh.mkdir()
-        try:
+        fresh = target.with_name(f".{target.name}.partial")
+        with _claimed(fresh, target):
             _copy_arrangement(folder / "dense", fresh / "dense", dense.MANIFEST)
             _copy_arrangement(folder / "lexical", fresh / "lexical", lexical_files.META)
             store.copy_to(fresh / FILE, told)
             rename_durably(fresh, target)
+
+
+@contextmanager
+def _claimed(fresh: Path, target: Path) -> Iterator[None]:
+    """An empty folder for an unfinished copy, in place of what a killed backup left; it is gone after an error."""
+    fresh.mkdir(exist_ok=True)
+    descriptor = os.open(fresh, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"another backup to {target} is under way: wait for it or choose another path") from None
+        try:
+            for left in fresh.iterdir():
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
+    finally:
+        os.close(descriptor)
 
 
 def _copy_arrangement(source: Path, target: Path, head: str) -> None:

@@ -177,7 +177,8 @@ class LexicalIndex:
         """
         with self._lock, self._store.snapshot():
             # another process may have committed
-            state = self._state if self.mirrored else self._look(self._state)
+            with _mapped(self._unreadable):
+                state = self._state if self.mirrored else self._look(self._state)
             if state.tail.position < self._state.tail.position:  # less than the tail had: begin the tail anew
                 changes = self._store.changes(state.committed)
             new = (change for change in changes if change.seq > state.tail.position)
@@ -287,6 +288,8 @@ class LexicalIndex:
             return ceiling(self._state.searcher, terms_of(query.text, self._analysis))
 
     def _unreadable(self, error: BaseException) -> SearchIdxError:
+        if is_disk_trouble(error):  # tantivy writes lock files even to read
+            return StorageError(explain(error, self._segments.folder))
         return IndexCorrupted(
             f"{self._segments.folder} cannot be read ({error}): rebuild it with: searchidx sync --rebuild"
         )
