@@ -1,6 +1,7 @@
 /* Records what a process does to the files under RECORD_ROOT, in order, in the file RECORD_LOG.
 
-   Loaded with LD_PRELOAD. A record is: kind (1 byte), length of the path (4), path, number (8), length of data (4), data.
+   Loaded with LD_PRELOAD. With RECORD_FAIL_AT, that call of those that change something fails, once, with error number
+   RECORD_ERRNO. A record is: kind (1 byte), length of the path (4), path, number (8), length of data (4), data.
    Kinds: c create, t truncate to number, w write data at number, s sync, r rename to data, u unlink, m mkdir, d rmdir.
    tantivy renames by the bare system call, which cannot be seen from here: temporary files are looked after instead. */
 #define _GNU_SOURCE
@@ -22,6 +23,8 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int out = -1;
 static const char *root;
+static long fail_at, calls;
+static int fail_errno;
 
 #define REAL(type, name, ...) \
     static type (*real)(__VA_ARGS__); \
@@ -36,7 +39,16 @@ __attribute__((constructor)) static void begin(void) {
     REAL(int, "open", const char *, int, ...);
     root = getenv("RECORD_ROOT");
     if (root && getenv("RECORD_LOG")) out = real(getenv("RECORD_LOG"), O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (getenv("RECORD_FAIL_AT")) fail_at = atol(getenv("RECORD_FAIL_AT"));
+    if (getenv("RECORD_ERRNO")) fail_errno = atoi(getenv("RECORD_ERRNO"));
     unsetenv("LD_PRELOAD");
+}
+
+static int fails(void) {
+    if (++calls != fail_at) return 0;
+    pthread_mutex_unlock(&lock);
+    errno = fail_errno;
+    return 1;
 }
 
 static int under(const char *path) {
@@ -121,6 +133,7 @@ static int opened(int at, const char *name, int flags, mode_t mode) {
     struct stat before;
     if (!(flags & (O_CREAT | O_TRUNC)) || !of_name(at, name, path)) return real(at, name, flags, mode);
     pthread_mutex_lock(&lock);
+    if (fails()) return -1;
     int there = !stat(path, &before), fd = real(at, name, flags, mode);
     if (fd >= 0 && !there) {
         record('c', path, 0, "", 0);
@@ -147,6 +160,7 @@ OPEN(openat64, int at COMMA const char *path, at, path)
     char path[PATH_MAX]; \
     if (!(condition)) return call; \
     pthread_mutex_lock(&lock); \
+    if (fails()) return -1; \
     __typeof__(call) result = call; \
     int kept = errno; \
     if (success) record(__VA_ARGS__); \
@@ -158,6 +172,7 @@ ssize_t write(int fd, const void *data, size_t size) {
     char path[PATH_MAX];
     if (!of_fd(fd, path)) return plain_write(fd, data, size);
     pthread_mutex_lock(&lock);
+    if (fails()) return -1;
     int append = fcntl(fd, F_GETFL) & O_APPEND;
     off_t place = lseek(fd, 0, append ? SEEK_END : SEEK_CUR);
     ssize_t result = plain_write(fd, data, size);

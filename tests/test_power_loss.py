@@ -26,9 +26,9 @@ def recorder(tmp_path_factory):
     return power_loss.build(tmp_path_factory.mktemp("recorder"))
 
 
-def recorded(recorder, root, log, command, said):
+def recorded(recorder, root, log, command, said, **more):
     """Run a command and record what it does under ``root``."""
-    environment = {**os.environ, "LD_PRELOAD": str(recorder), "RECORD_ROOT": str(root), "RECORD_LOG": str(log)}
+    environment = {**os.environ, "LD_PRELOAD": str(recorder), "RECORD_ROOT": str(root), "RECORD_LOG": str(log), **more}
     with open(said, "w") as out:
         run = subprocess.run(command, env=environment, stdout=out, stderr=subprocess.PIPE, cwd=WORKER.parents[1])
     return run, list(power_loss.events(log))
@@ -120,3 +120,30 @@ def test_the_rig_finds_what_is_lost_where_nothing_is_synced(recorder, memory, mo
             with Index.open(memory / f"copy{number}" / "index") as index:
                 lost += index._store.document("a") is None
     assert lost >= 1
+
+
+FAILURES = int(os.environ.get("SEARCHIDX_TEST_FAILURES", "8"))
+
+
+def test_a_write_sync_or_rename_that_fails_is_one_clear_error_and_nothing_is_lost(recorder, memory):
+    """An error of the disk (EIO) or of its space (ENOSPC), once, in any of the calls that change something."""
+    rng, root, folder, told = random.Random(9), memory / "root", memory / "files", Counter()
+    for _ in range(FAILURES):
+        for path in (root, folder):
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir()
+        (folder / "f0.txt").write_text(text_of("f0", "0"))
+        command = [sys.executable, str(WORKER), str(root / "index"), str(folder), "5", "40", "5"]
+        fault = {"RECORD_FAIL_AT": str(rng.randrange(20, 500)), "RECORD_ERRNO": str(rng.choice([5, 28]))}
+        run = recorded(recorder, root, memory / "log", command, memory / "said", **fault)[0]
+        last = run.stderr.decode().strip().splitlines()[-1:]
+        kind = last[0].partition(":")[0].rpartition(".")[2] if last else "no error"
+        assert run.returncode == 0 or kind == "StorageError", (fault, run.stderr.decode()[-3000:])
+        said = [json.loads(line) for line in (memory / "said").read_text().splitlines()]
+        told["went on" if run.returncode == 0 else "an error"] += 1
+        if (root / "index").exists():
+            with Index.open(root / "index", encoder=encoder_of(root / "index")) as index:
+                assert_whole(index, states_after(said, {}), searched=4)
+        else:
+            assert not said
+    sys.stdout.write(f"{FAILURES} failed calls: {dict(told)}\n")
