@@ -23,7 +23,8 @@ FRAME = PAGE + 24
 _LARGE = {LEAF: PAGE - 35, INDEX: (PAGE - 12) * 64 // 255 - 23, INNER_INDEX: (PAGE - 12) * 64 // 255 - 23}
 _LEAST = (PAGE - 12) * 32 // 255 - 23
 _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
-_BROKEN = (IndexError, ValueError, struct.error)
+UNREADABLE = (IndexError, ValueError, struct.error)
+"""What comes of reading damaged pages."""
 Value: TypeAlias = int | float | str | bytes | None
 
 
@@ -91,14 +92,14 @@ class Pages:
             try:
                 _, rowid, body = _head(page, kind, place)
                 yield Row(kind, rowid, _types(page, body)[0], number, place)
-            except _BROKEN:
+            except UNREADABLE:
                 continue
 
     def values(self, row: Row) -> list[Value]:
         """The columns of a row.
 
         Raises:
-            ValueError, IndexError: it cannot be read.
+            UNREADABLE: it cannot be read.
         """
         payload = self._payload(row)
         types, at = _types(payload, 0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from searchidx.errors import IndexNotFound
-from searchidx.storage.pages import LEAF, Pages, Row, Value
+from searchidx.storage.pages import LEAF, UNREADABLE, Pages, Row, Value
 from searchidx.storage.store import FILE, digest, document_of
 from searchidx.types import Document, Failure
 
@@ -79,7 +79,7 @@ def _values(pages: Pages, row: Row) -> list[Value]:
     """The columns of a row; as many nulls where it cannot be read."""
     try:
         return pages.values(row)
-    except (ValueError, IndexError):
+    except UNREADABLE:
         return [None] * len(row.types)
 
 
