@@ -14,8 +14,9 @@ from searchidx.encoders import DEFAULT_ENCODER, load_encoder
 from searchidx.errors import SearchIdxError, StorageError
 from searchidx.reader import Reader
 from searchidx.storage.analysis import UNKNOWN, check_language
+from searchidx.storage.database import FILE
 from searchidx.storage.lock import writer_lock
-from searchidx.storage.store import FILE, check_furniture
+from searchidx.storage.store import check_furniture
 from searchidx.storage.writer import StoreWriter, describe, make_store
 from searchidx.types import Document, Encoder, Failure, Furniture, Report
 
@@ -103,6 +104,23 @@ class Index(Reader):
         """
         return cls(Path(path), encoder, device)
 
+    @staticmethod
+    def salvage(path: str | os.PathLike[str]) -> Iterator[Document | Failure]:
+        """What can be read of an index whose ``store.db`` is damaged, whatever SQLite makes of it; changes nothing.
+
+        Args:
+            path: its folder; nobody may write to it meanwhile.
+
+        Yields:
+            Each article that is as it was, and a Failure with the name of each that is lost.
+
+        Raises:
+            IndexNotFound: there is no ``store.db``.
+        """
+        from searchidx.storage.salvage import salvage
+
+        return salvage(Path(path))
+
     def __enter__(self) -> Index:
         return self
 
@@ -122,12 +140,13 @@ class Index(Reader):
     # writing
 
     @contextmanager
-    def _writing(self, wait: float = 0.0) -> Iterator[StoreWriter]:
-        """Hold the lock and a writing store; the arrangements may write too until it ends."""
+    def _writing(self, wait: float = 0.0, *, anew: bool = False) -> Iterator[StoreWriter]:
+        """Hold the lock and a writing store; the arrangements may write too until it ends. ``anew`` forgives losses."""
         with self._mutex, writer_lock(self.folder, wait), self._legs.owned():
             writer = StoreWriter(self.folder)
             self._wrote = True
             try:
+                writer.accept_losses() if anew else writer.expect_acknowledged()
                 yield writer
             finally:
                 writer.close(fold=False)
@@ -227,7 +246,7 @@ class Index(Reader):
         from searchidx.articles import recurring
         from searchidx.reencode import compare_old, mend_vectors
 
-        with self._writing(wait) as writer:
+        with self._writing(wait, anew=rebuild) as writer:
             if encoder is not None:
                 self._switch(writer, encoder, progress)
             if language is not None:

@@ -50,11 +50,11 @@ class Progress:
     Attributes:
         stage: ``articles`` while sources are read and encoded, ``encode`` while another encoder is, ``index`` while the
             arrangements catch up, ``copies`` while articles of an older index are compared, ``queries`` while an
-            evaluation asks them; more are those of ``searchidx.measuring``.
+            evaluation asks them, ``copy`` during a backup; more are those of ``searchidx.measuring``.
         documents: articles met so far.
         passages: passages stored so far.
-        done: of ``total``: bytes of the sources in stage ``articles``, changes in stage ``index``,
-            passages in stage ``encode``, articles in stage ``copies``, queries in stage ``queries``, and so on.
+        done: of ``total``: bytes of the sources in stage ``articles``, changes in stage ``index``, passages in stage
+            ``encode``, articles in stage ``copies``, queries in stage ``queries``, bytes in stage ``copy``, and so on.
         total: 0 where it is not known.
     """
 

@@ -63,12 +63,16 @@ class Legs:
         moment = self._store.moment()
         if moment == self._moment and not (self._dense and self._dense.position() < moment[0]):  # a file was damaged
             return False
+        self._store.expect_acknowledged()
         encoded_again = self._dense is not None and self._dense.generation != moment[1]
         if encoded_again:
             self.forget_dense()
         self._follow_language()
         if not self.lexical.mirrored:  # what another process has committed, and its few changes since
-            self._advance(self.lexical)
+            try:
+                self._advance(self.lexical)
+            except StorageError:  # the folder cannot be written any more
+                self.lexical.leave_folder()
         behind = self.lexical.mirrored or self.lexical.position() < moment[0]
         if (behind or moment[0] - self.dense.position() > TAIL_LIMIT) and is_writable(self._folder):
             self._finish_writing()
@@ -97,7 +101,8 @@ class Legs:
             self._advance(arrangement, progress)
 
     def _advance(self, arrangement: PassageIndex, progress: Callable[[Progress], None] | None = None) -> None:
-        changes: Iterable[Change] = self._store.changes(arrangement.position())
+        position = arrangement.position()
+        changes: Iterable[Change] = self._store.changes(position) if position else self._store.present()
         if progress:
             from searchidx.ingest import counted
 

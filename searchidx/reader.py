@@ -20,6 +20,7 @@ from searchidx.storage.store import Store
 from searchidx.types import Context, Document, Encoder, Failure, Hit, Mode, PassageIndex, Sort, Undated, Where
 
 if TYPE_CHECKING:
+    from searchidx.ingest import Progress
     from searchidx.inspection import Inspection, Listing
 
 T = TypeVar("T")
@@ -223,6 +224,7 @@ class Reader:
 
     def get(self, doc_id: str) -> Document | None:
         """An article with its whole text, or None."""
+        self._store.expect_acknowledged()
         return self._store.document(doc_id)
 
     def list(
@@ -236,6 +238,7 @@ class Reader:
         offset: int = 0,
     ) -> Iterator[Document]:
         """Articles without their text, in the order they were added, ``offset`` left out; filters as for ``search``."""
+        self._store.expect_acknowledged()
         condition = compile_filters(where, after=after, before=before, sources=sources, known=self._store.fields())
         wanted = -1 if limit is None else limit
         if condition is None:
@@ -268,6 +271,20 @@ class Reader:
             limit=limit,
             allow_private=allow_private,
         )
+
+    def backup(self, path: str | os.PathLike[str], *, progress: Callable[[Progress], None] | None = None) -> None:
+        """Copy the index as it is now to a path where nothing is yet; another process may write meanwhile.
+
+        The copy is an index; it is there whole or not at all.
+
+        Raises:
+            StorageError: there is something at ``path``, or it cannot be written.
+        """
+        from searchidx.ingest import Progress
+        from searchidx.storage.backup import backup
+
+        told = progress or (lambda _: None)
+        backup(self.folder, Path(path), lambda done, total: told(Progress("copy", done=done, total=total)))
 
     def status(self, *, check: bool = False) -> dict[str, Any]:
         """What the index holds and how its parts are; ``check`` reads everything and adds ``problems``."""

@@ -1,6 +1,8 @@
 """Shared makers of small real stores and vectors."""
 
 import hashlib
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,17 @@ def put(writer, *entries):
 def drop(writer, *doc_ids):
     with writer.transaction():
         writer.drop(doc_ids)
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """A folder in memory where there is one: syncing costs nothing there, and a kill of the process knows no other."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shared, prefix="searchidx-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ COMMANDS = [
     "sync",
     "status",
     "export",
+    "check",
+    "backup",
     "encoders",
     "judge",
     "eval",

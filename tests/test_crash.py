@@ -6,34 +6,24 @@ import random
 import signal
 import subprocess
 import sys
-import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from crash_worker import text_of
+from crash_worker import encoder_of, limit_tails, text_of
 
-from searchidx import Document, Index
-from searchidx.storage import lexical
+from searchidx import Document, Index, reencode
+from searchidx.storage import dense, lexical
 
 WORKER = Path(__file__).with_name("crash_worker.py")
-KILLS = int(os.environ.get("SEARCHIDX_TEST_KILLS", "200"))
-
-
-def killed_run(index, folder, seed, seconds, *options):
-    """Let a worker run for a random time after it is ready, kill it, and return what it said."""
-    command = [sys.executable, str(WORKER), str(index), str(folder), str(seed), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=WORKER.parents[1]) as worker:
-        first = worker.stdout.readline()
-        assert json.loads(first) == ["ready", None]
-        time.sleep(seconds)
-        worker.send_signal(signal.SIGKILL)
-        return [json.loads(line) for line in worker.stdout.read().splitlines()]
+KILLS = int(os.environ.get("SEARCHIDX_TEST_KILLS", "1000"))
+SOME_KILLS = 16
 
 
 def states_after(said, before):
     """For each article the versions that may be there: the acknowledged one, and that of an operation under way."""
     acknowledged, pending = dict(before), {}
-    for kind, value in said:
+    for kind, value, _ in said:
         if kind == "begin":
             pending = value
         else:
@@ -53,20 +43,20 @@ def version_in(index, name):
     return None if document is None else document.text.split("x", 1)[1].split("y", 1)[0]
 
 
-def assert_whole(index, allowed):
-    """Each article is one of its allowed versions, whole, and found exactly once by both legs."""
+def assert_whole(index, allowed, searched=None):
+    """Each article is one of its allowed versions, whole, and found exactly once by both legs (so many of them)."""
     present = {}
     for name, versions in allowed.items():
         version = version_in(index, name)
         assert version in versions, (name, version, versions)
         present[name] = version
-    found = {name for name, version in present.items() if version is not None}
+    found = sorted(name for name, version in present.items() if version is not None)
     assert {document.doc_id for document in index.list()} == {name_in_index(name) for name in found}
     status = index.status(check=True)
     assert status["problems"] == []
     for name in found:
-        text = text_of(name, present[name]).strip()
-        assert index.get(name_in_index(name)).text == text
+        assert index.get(name_in_index(name)).text == text_of(name, present[name]).strip()
+    for name in found if searched is None else random.Random(len(found)).sample(found, min(searched, len(found))):
         word = f"word{name}x{present[name]}y1"
         hits = index.search(word, k=5, mode="lexical", group=False)
         assert [word in hit.passage.text.split() for hit in hits] == [True] + [False] * (len(hits) - 1)
@@ -78,26 +68,48 @@ def assert_whole(index, allowed):
     return present
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("tail", [(), ("40",)], ids=["committed at once", "with a tail"])
-def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(tmp_path, monkeypatch, tail):
+@pytest.fixture
+def killed(monkeypatch):
+    """A process that forks workers and kills them; in this one the limits are those of the workers."""
+    for module, names in ((lexical, ("SMALL", "TAIL_LIMIT")), (dense, ("TAIL_LIMIT",)), (reencode, ("BATCH",))):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))  # to be set back
+    with subprocess.Popen(
+        [sys.executable, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=WORKER.parents[1]
+    ) as process:
+
+        def kill(*line):
+            process.stdin.write(json.dumps(line) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield kill
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("tail", [0, 40], ids=["committed at once", "with tails"])
+@pytest.mark.parametrize("kills", [SOME_KILLS, pytest.param(KILLS // 2, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_lose_nothing_that_was_acknowledged(memory, killed, kills, tail):
     if tail:
-        monkeypatch.setattr(lexical, "SMALL", 0)
-        monkeypatch.setattr(lexical, "TAIL_LIMIT", int(tail[0]))
+        limit_tails(tail)
     rng = random.Random(20)
-    folder = tmp_path / "files"
+    folder = memory / "files"
     folder.mkdir()
     (folder / "f0.txt").write_text(text_of("f0", "0"))
-    with Index.create(tmp_path / "index") as index:
+    with Index.create(memory / "index") as index:
         index.add(folder, Document("p0", text_of("p0", "0")))
-    state, acknowledged = {"f0": "0", "p0": "0"}, 0
-    for kill in range(KILLS // 2):
-        said = killed_run(tmp_path / "index", folder, kill, rng.uniform(0.0, 0.4), *tail)
-        acknowledged += sum(kind == "done" for kind, _ in said)
-        allowed = states_after(said, state)
-        with Index.open(tmp_path / "index") as index:
-            state = assert_whole(index, allowed)
-    assert acknowledged > KILLS // 8, "too few to tell anything; a busy machine comes to a quarter"
+    state, acknowledged, met, longest = {"f0": "0", "p0": "0"}, 0, Counter(), 0.2
+    for kill in range(kills):
+        said = killed(str(memory / "index"), str(folder), kill, tail, rng.uniform(0.0, longest))
+        done = sum(kind == "done" for kind, *_ in said)
+        acknowledged += done
+        longest = max(0.1, longest * 0.9) if done else min(3.0, longest * 1.5)  # as busy as the machine is
+        met[said[-1][2] or "between two"] += 1
+        with Index.open(memory / "index", encoder=encoder_of(memory / "index")) as index:
+            state = assert_whole(index, states_after(said, state), searched=6)
+    sys.stdout.write(f"{kills} kills, in {dict(met)}; {acknowledged} operations acknowledged\n")
+    assert met.total() - met["between two"] > kills // 4
+    assert acknowledged >= kills // 8, "too few to tell anything; a busy machine comes to a quarter"
 
 
 def test_a_process_killed_during_creation_leaves_no_half_index(tmp_path):

@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command
 
 from searchidx import __version__
-from searchidx.cli import asking, evaluating, inspecting, judging, measuring, reading, serving, writing
+from searchidx.cli import asking, evaluating, inspecting, judging, keeping, measuring, reading, serving, writing
 from searchidx.cli.conversion import Command, Group
 from searchidx.cli.progress import Interrupted
 from searchidx.cli.terminal import note
@@ -44,6 +44,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sync": writing.sync,
     "status": reading.status,
     "export": reading.export,
+    "check": keeping.check,
+    "backup": keeping.backup,
     "encoders": reading.encoders,
     "judge": judging.judge,
     "eval": evaluating.evaluate,

@@ -182,6 +182,14 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", metavar="", help="Pri
 AsJsonLines: TypeAlias = Annotated[bool, typer.Option("--jsonl", metavar="", help="Print JSON, one result per line.")]
 AsTrec: TypeAlias = Annotated[bool, typer.Option("--trec", metavar="", help="Print a TREC run with query id 1.")]
 
+BackupFolder: TypeAlias = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="Where the copy is made; nothing may be there yet.")
+]
+SalvageFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--salvage", metavar="FILE", help="Write every article that can be read as JSON lines; - prints."),
+]
+
 # writing
 
 Sources: TypeAlias = Annotated[

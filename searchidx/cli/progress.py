@@ -28,6 +28,7 @@ _STAGES = {
     "cold": "cold searches",
     "memory": "memory",
     "changes": "small changes",
+    "copy": "copying the index",
 }
 
 
@@ -42,6 +43,7 @@ class Watch:
         self.began = time.monotonic()
         self.documents = self.encoded = 0
         self.about = ""  # which of several this is, such as the name of a collection
+        self.copying = False
         self._first: tuple[float, int] | None = None
 
     def __call__(self, progress: Progress) -> None:
@@ -50,6 +52,7 @@ class Watch:
             self.documents = progress.documents
         if progress.stage == "encode":
             self.encoded = progress.passages
+        self.copying = progress.stage == "copy"
         self.show(progress)
 
     def show(self, progress: Progress) -> None:
@@ -59,6 +62,8 @@ class Watch:
         """What was done in this stage, and how fast."""
         if progress.stage == "queries" and self.about:
             return f"{progress.done:,} of {progress.total:,} in {self.about}"
+        if progress.stage == "copy":
+            return f"{progress.done / 1e6:,.1f} of {progress.total / 1e6:,.1f} MB"
         if progress.stage == "index":
             return f"{progress.done:,} of {progress.total:,} changes"
         if progress.stage not in ("articles", "encode"):
@@ -76,6 +81,8 @@ class Watch:
 
     def finished(self) -> str:
         """What an interruption leaves on the disk."""
+        if self.copying:
+            return "no copy was made"
         done = [f"{self.documents:,} articles were finished"] if self.documents or not self.encoded else []
         done += [f"{self.encoded:,} passages were encoded"] if self.encoded else []
         return f"{' and '.join(done)} and stay; the same command goes on from there"

@@ -18,8 +18,8 @@ from searchidx.errors import BadCollection
 from searchidx.evaluation.collection import Collection
 from searchidx.evaluation.lines import head, opened
 from searchidx.index import Index
+from searchidx.storage.database import FILE
 from searchidx.storage.files import HashingFile, replace_durably
-from searchidx.storage.store import FILE
 from searchidx.types import Encoder, Failure
 
 if TYPE_CHECKING:

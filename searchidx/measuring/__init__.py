@@ -21,7 +21,8 @@ from searchidx.measuring.changes import small_changes
 from searchidx.measuring.latency import Step, Times, ask, recall, steps
 from searchidx.measuring.processes import Cold, Memory, cold_search, memory
 from searchidx.measuring.queries import own_queries, read_queries
-from searchidx.storage.store import FILE, Store
+from searchidx.storage.database import FILE
+from searchidx.storage.store import Store
 
 if TYPE_CHECKING:
     from searchidx.ingest import Progress

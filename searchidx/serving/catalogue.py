@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from searchidx.errors import AccessDenied, IndexCorrupted, IndexNotFound, SearchIdxError, StorageError
 from searchidx.serving.keys import Key
-from searchidx.storage.store import FILE
+from searchidx.storage.database import FILE
 
 if TYPE_CHECKING:
     from searchidx.index import Index

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from searchidx.errors import IndexCorrupted
+import numpy as np
+
+from searchidx.errors import SearchIdxError
 from searchidx.storage.analysis import analysis
 from searchidx.storage.dense import DenseIndex
 from searchidx.storage.lexical import LexicalIndex
 from searchidx.storage.schema import FORMAT
 from searchidx.storage.store import Store
+
+RESTORE = "restore it from a backup, or take out what can be read with: searchidx check --salvage FILE"
 
 
 def describe(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> dict[str, Any]:
@@ -37,24 +41,33 @@ def describe(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> dict[str
 
 def find_problems(store: Store, dense: DenseIndex, lexical: LexicalIndex) -> list[str]:
     """One sentence per problem, with the remedy; an empty list means that every checksum and count holds."""
-    damaged = store.damaged_vectors(store.setting("generation"))
-    return [
-        *(f"store.db: {finding}; restore it from a backup" for finding in store.integrity()),
-        *_texts(store),
-        *_passages(store),
-        *(f"the vector of passage {i} is damaged: encode it again with: searchidx sync --rebuild" for i in damaged),
-        *store.copy_problems(),
-        *dense.problems(),
-        *_arrangement("dense", dense, store),
-        *_arrangement("lexical", lexical, store),
+    parts: list[Callable[[], Iterable[str]]] = [
+        lambda: (f"store.db: {finding}; {RESTORE}" for finding in store.integrity()),
+        lambda: (f"store.db: {finding}; {RESTORE}" for finding in store.contradictions()),
+        lambda: _texts(store),
+        lambda: _passages(store),
+        lambda: _vectors(store),
+        lambda: store.copy_problems(),
+        lambda: dense.problems(),
+        lambda: _arrangement("dense", dense, store),
+        lambda: _arrangement("lexical", lexical, store),
     ]
+    return list(dict.fromkeys(problem for part in parts for problem in _found(part)))
+
+
+def _found(part: Callable[[], Iterable[str]]) -> Iterator[str]:
+    """The problems of a part, the one that ends its reading too."""
+    try:
+        yield from part()
+    except SearchIdxError as error:
+        yield str(error)
 
 
 def _texts(store: Store) -> Iterator[str]:
-    for document in store.documents():
+    for doc_id in store.all_doc_ids():
         try:
-            store.document(document.doc_id)
-        except IndexCorrupted as error:
+            store.document(doc_id)
+        except SearchIdxError as error:
             yield str(error)
 
 
@@ -69,14 +82,19 @@ def _examine(store: Store, ids: Sequence[int]) -> Iterator[str]:
     """Read many passages at once, and halves where one of them is damaged."""
     try:
         found = store.passages(ids)
-    except IndexCorrupted as error:
+    except SearchIdxError as error:
         half = len(ids) // 2
         if not half:
             yield str(error)
         for some in (ids[:half], ids[half:]) if half else ():
             yield from _examine(store, some)
     else:
-        yield from (f"passage {i} has no article: restore store.db from a backup" for i in ids if i not in found)
+        yield from (f"passage {i} has no article; {RESTORE}" for i in ids if i not in found)
+
+
+def _vectors(store: Store) -> Iterator[str]:
+    for passage_id in store.damaged_vectors(store.setting("generation")):
+        yield f"the vector of passage {passage_id} is damaged: encode it again with: searchidx sync --rebuild"
 
 
 def _arrangement(name: str, arrangement: DenseIndex | LexicalIndex, store: Store) -> Iterator[str]:
@@ -85,3 +103,5 @@ def _arrangement(name: str, arrangement: DenseIndex | LexicalIndex, store: Store
         yield f"{name} lacks the last {behind} changes: they are applied when no other process writes"
     elif arrangement.count() != passages:
         yield f"{name} holds {arrangement.count()} of {passages} passages: rebuild it with: searchidx sync --rebuild"
+    elif not np.array_equal(np.sort(arrangement.ids()), store.all_passage_ids()):
+        yield f"{name} holds other passages than the store: rebuild it with: searchidx sync --rebuild"

@@ -94,6 +94,13 @@ class DenseIndex:
         state = self._state
         return state.held - len(state.gone) - len(state.dropped) + len(state.tail_ids)
 
+    def ids(self) -> IdSet:
+        """Ids of all passages that it holds."""
+        state = self._state
+        held = np.concatenate([np.empty(0, np.int64), *(segment.ids() for segment in state.segments)])
+        gone = np.concatenate([state.gone, np.array([*state.dropped], np.int64)])
+        return np.concatenate([held[~np.isin(held, gone)], state.tail_ids])
+
     def status(self) -> dict[str, Any]:
         """Kind of search, its recall against exact search as last measured, files, and what lies outside them."""
         state, manifest = self._state, self._state.manifest
@@ -220,7 +227,7 @@ class DenseIndex:
 
     def _rebuild(self) -> None:
         if not self.writable:
-            changes = list(self._store.changes(0))
+            changes = list(self._store.present())
             self._state = self._extended(State(position=0), changes) if changes else State(position=0)
             return
         with self._store.snapshot(), storage_errors(self.folder):
@@ -358,6 +365,8 @@ class DenseIndex:
         if query.vector is None or not len(ids):
             return []
         known, vectors = self._store.vectors(ids.tolist(), self.generation)
+        if not len(known):  # damage, which the check tells
+            return []
         ranking = list(zip(known.tolist(), (vectors @ query.vector).tolist(), strict=True))
         return sorted(ranking, key=lambda hit: (-hit[1], hit[0]))
 

@@ -65,6 +65,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, in a way that survives a power loss; one that is there is left alone."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def rename_durably(fresh: Path, target: Path) -> None:
+    """Give a finished folder its name, with all that is in it on the disk."""
+    for place, _, names in os.walk(fresh):
+        for path in [Path(place), *(Path(place, name) for name in names)]:
+            sync_folder(path)
+    os.rename(fresh, target)
+    sync_folder(target.parent)
+
+
 def is_writable(folder: Path) -> bool:
     """Whether this process can create files in the folder (False too on a read-only file system)."""
     return os.access(folder, os.W_OK | os.X_OK)

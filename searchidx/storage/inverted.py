@@ -65,14 +65,14 @@ def assign(vectors: Matrix, means: Matrix) -> npt.NDArray[np.int64]:
     centres = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     parts = (vectors[first : first + _BATCH] for first in range(0, len(vectors), _BATCH))
     found = [faiss.knn(np.ascontiguousarray(part), centres, 1, metric=faiss.METRIC_INNER_PRODUCT)[1] for part in parts]
-    return np.concatenate(found)[:, 0].astype(np.int64)
+    return np.asarray(np.concatenate(found)[:, 0], np.int64)
 
 
 def questions(sample: Matrix) -> Matrix:
     """Vectors that lie where those of questions do: each the direction of a sum of MIXED of the sample."""
     rng = np.random.default_rng(1)
     mixed = sample[rng.integers(len(sample), size=(PROBES, MIXED))].sum(axis=1)
-    return (mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    return np.asarray(mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def measure(

@@ -146,6 +146,18 @@ class LexicalIndex:
         state = self._state
         return state.held - len(state.tail.dropped) + len(state.tail.passages)
 
+    def ids(self) -> IdSet:
+        """Ids of all passages that it holds."""
+        import numpy as np
+        from tantivy import Query as Q
+
+        state = self._state
+        with _mapped(self._unreadable):
+            hits = state.searcher.search(Q.all_query(), limit=state.held + 1, count=False).hits
+            held = state.searcher.fast_field_values("id", [address for _, address in hits])
+        kept = {int(i or 0) for i in held} - {0} - state.tail.dropped
+        return np.array([*kept, *state.tail.passages], np.int64)
+
     def status(self) -> dict[str, Any]:
         """Segments, bytes on disk, changes outside them and position."""
         state = self._state
@@ -165,7 +177,8 @@ class LexicalIndex:
         """
         with self._lock, self._store.snapshot():
             # another process may have committed
-            state = self._state if self.mirrored else self._look(self._state)
+            with _mapped(self._unreadable):
+                state = self._state if self.mirrored else self._look(self._state)
             if state.tail.position < self._state.tail.position:  # less than the tail had: begin the tail anew
                 changes = self._store.changes(state.committed)
             new = (change for change in changes if change.seq > state.tail.position)
@@ -197,7 +210,7 @@ class LexicalIndex:
         """Build it anew from the store."""
         with self._lock:
             self._start_over()
-        self.apply(self._store.changes(0))
+        self.apply(self._store.present())
 
     def _write_or_rebuild(self, state: _State, changes: Iterator[Change]) -> None:
         """Write, and where that fails although the disk is well, build everything anew from the store, once."""
@@ -210,11 +223,25 @@ class LexicalIndex:
                 raise StorageError(explain(error, self._segments.folder)) from error
             with _mapped(lambda again: StorageError(explain(again, self._segments.folder))):
                 self._start_over()
-                self._write(self._state, self._store.changes(0))
+                self._write(self._state, self._store.present())
 
     def _write(self, state: _State, changes: Iterator[Change]) -> None:
         self._segments.sweep()
         writer = self._index.writer(heap_size=HEAP, num_threads=1)
+        try:
+            expected = self._fill(writer, state, changes)
+        except BaseException:
+            with suppress(ValueError):  # its threads would go on to write into a folder that may be deleted meanwhile
+                writer.wait_merging_threads()
+            raise
+        sync_folder(self._segments.folder)  # tantivy renames its last file without syncing the folder
+        self._segments.record()
+        self._state = self._look(None)
+        if self.count() != expected:
+            raise RuntimeError(f"the lexical index holds {self.count()} passages instead of {expected}")
+
+    def _fill(self, writer: tantivy.IndexWriter, state: _State, changes: Iterator[Change]) -> int:
+        """Write and commit changes, and wait for the merges; returns how many passages there should be then."""
         expected, first_put, last = state.held, 0, 0
         while batch := list(islice(changes, BATCH)):
             put = [change.passage_id for change in batch if change.put]
@@ -233,11 +260,7 @@ class LexicalIndex:
         with suppress(FileNotFoundError):  # merges go on beside, and delete what they have merged
             self._segments.record()
         writer.wait_merging_threads()
-        sync_folder(self._segments.folder)  # tantivy renames its last file without syncing the folder
-        self._segments.record()
-        self._state = self._look(None)
-        if self.count() != expected:
-            raise RuntimeError(f"the lexical index holds {self.count()} passages instead of {expected}")
+        return expected
 
     # searching
 
@@ -265,6 +288,8 @@ class LexicalIndex:
             return ceiling(self._state.searcher, terms_of(query.text, self._analysis))
 
     def _unreadable(self, error: BaseException) -> SearchIdxError:
+        if is_disk_trouble(error):  # tantivy writes lock files even to read
+            return StorageError(explain(error, self._segments.folder))
         return IndexCorrupted(
             f"{self._segments.folder} cannot be read ({error}): rebuild it with: searchidx sync --rebuild"
         )

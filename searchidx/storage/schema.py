@@ -6,7 +6,11 @@ transaction, so an index is in the old format or in the new one, never between.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from typing import Any
+
+import xxhash
 
 from searchidx.errors import IndexCorrupted, IndexIncompatible
 
@@ -68,7 +72,10 @@ CREATE TABLE fetched (
 ) WITHOUT ROWID;
 """
 
-_FORMAT_3 = """
+FIELDS = "doc_id, title, uri, published, author, source, language, metadata, media_type"
+"""Columns of ``documents`` that a hit shows."""
+
+_FORMAT_3 = f"""
 -- Which articles are copies of one another (storage/copies.py). One without a row has not been looked at yet.
 CREATE TABLE fingerprints (
     document INTEGER PRIMARY KEY,
@@ -77,6 +84,7 @@ CREATE TABLE fingerprints (
 );
 CREATE INDEX fingerprints_by_story ON fingerprints (story) WHERE story IS NOT NULL;
 CREATE TABLE bands (band INTEGER NOT NULL, document INTEGER NOT NULL, PRIMARY KEY (band, document)) WITHOUT ROWID;
+
 -- How many articles of a site share each block of text; see storage/recurrence.py, also for what the numbers mean.
 CREATE TABLE sites (
     site INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
@@ -97,6 +105,10 @@ CREATE INDEX counted_by_site ON counted (site, doc_id);
 
 -- Blocks that the user says are no furniture.
 CREATE TABLE bodies (block INTEGER PRIMARY KEY);
+
+-- Of what a hit shows of its article: the digest is of the text too, which a hit does not read.
+ALTER TABLE documents ADD COLUMN checksum BLOB NOT NULL DEFAULT x'';
+UPDATE documents SET checksum = fields_checksum({FIELDS});
 """
 
 MIGRATIONS: dict[int, str] = {1: _FORMAT_1, 2: _FORMAT_2, 3: _FORMAT_3}
@@ -118,8 +130,45 @@ def create_vectors(connection: sqlite3.Connection, generation: int) -> None:
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a database to the present format, one transaction a step."""
+    add_functions(connection)
     for number in range(format_of(connection) + 1, FORMAT + 1):
-        connection.executescript(f"BEGIN;{MIGRATIONS[number]}PRAGMA user_version = {number};COMMIT;")
+        connection.executescript(f"BEGIN;{MIGRATIONS[number]}{SEAL};PRAGMA user_version = {number};COMMIT;")
+
+
+class _Seal:
+    """SQL aggregate over the keys and values of settings, in any order."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def step(self, key: str, value: str) -> None:
+        self._sum += xxhash.xxh3_64_intdigest(f"{key}\0{value}".encode())
+
+    def finalize(self) -> str:
+        return json.dumps(f"{self._sum & 0xFFFFFFFFFFFFFFFF:016x}")
+
+
+_SUM = "SELECT 'seal', coalesce(seal(key, value), '\"\"') FROM settings WHERE key != 'seal'"
+SEAL = f"INSERT OR REPLACE INTO settings {_SUM}"
+"""The statement that follows any change of settings in its transaction."""
+
+
+def fields_checksum(*values: Any) -> bytes:
+    """XXH3-64 of FIELDS of a document as they are stored."""
+    return xxhash.xxh3_64_digest("\0".join(map(str, values)).encode("utf-8", "surrogatepass"))
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Let SQL use the checksums."""
+    connection.create_function("fields_checksum", -1, fields_checksum, deterministic=True)
+    connection.create_aggregate("seal", 2, _Seal)  # type: ignore[arg-type]
+
+
+def settings_hold(connection: sqlite3.Connection) -> bool:
+    """Whether the settings are as they were written; True for a format that did not seal them."""
+    add_functions(connection)
+    kept = connection.execute("SELECT key, value FROM settings WHERE key = 'seal'").fetchone()
+    return bool(kept is None or kept == connection.execute(_SUM).fetchone())
 
 
 def check_format(connection: sqlite3.Connection, name: str) -> None:

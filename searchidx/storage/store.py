@@ -1,42 +1,32 @@
 """The truth: documents, passages, vectors, settings and the numbered list of changes, in one SQLite file.
 
-``Store`` is the reading side; ``writer.py`` adds what changes it. Readers open the file with ``mode=ro``, so that only
-the writer ever checkpoints: two processes that checkpoint at once can damage a WAL database in SQLite versions before
-3.51.3 (sqlite.org/wal.html).
+``Store`` is the reading side, over the open file of ``database.py``; ``writer.py`` adds what changes it.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-import shutil
-import sqlite3
-import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
-from searchidx.errors import IndexCorrupted, IndexNotFound, StorageError
+from searchidx.errors import IndexCorrupted
 from searchidx.storage import schema
 from searchidx.storage.copies import Copies
-from searchidx.storage.files import explain, is_writable
+from searchidx.storage.database import Database
 from searchidx.storage.recurrence import Recurrence
 from searchidx.types import Change, Document, Failure, Furniture, Passage
 
 if TYPE_CHECKING:
     from searchidx.types import IdSet, Matrix
 
-FILE = "store.db"
 MATCHED = 8
 """Filters whose passages are remembered: 8 bytes for each of those."""
-BATCH = 500
-"""Ids in one SQL statement; SQLite allows 32,766 parameters."""
-_DOCUMENT = "d.doc_id, d.title, d.uri, d.published, d.author, d.source, d.language, d.metadata, d.media_type"
+_DOCUMENT = ", ".join(f"d.{name}" for name in schema.FIELDS.split(", "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,106 +61,21 @@ def checksum(*parts: str) -> bytes:
     return xxhash.xxh3_64_digest("\0".join(parts).encode("utf-8", "surrogatepass"))
 
 
-def open_database(path: Path, options: str) -> sqlite3.Connection:
-    """Open a database with SQLite's URI options; every commit is synced to the disk before it returns."""
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{options}", uri=True, check_same_thread=False, isolation_level=None, timeout=30
-    )
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-class Store:
+class Store(Database):
     """Reading side. Safe to share between threads."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._lock = threading.RLock()
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        super().__init__(folder)
         self._matched_at = -1
         self._matched: dict[tuple[Any, ...], IdSet] = {}  # answers of ``matching`` at that position
-        if not (folder / FILE).is_file():
-            raise IndexNotFound(_not_found(folder))
-        with self._mapped():
-            self._connection = self._connect()
-            schema.check_format(self._connection, str(folder))
+        self._columns = f"{_DOCUMENT}, {'d.checksum' if schema.format_of(self._connection) > 2 else 'NULL'}"
         self.recurrence = Recurrence(self._connection, self._rows, self._by_ids)
 
-    def _connect(self) -> sqlite3.Connection:
-        path = self.folder / FILE
-        if is_writable(self.folder):
-            return open_database(path, "mode=ro")
-        wal = path.with_name(f"{FILE}-wal")
-        if (
-            wal.exists() and wal.stat().st_size
-        ):  # a killed writer, then a read-only mount: SQLite needs to write to read it
-            self._copy = tempfile.TemporaryDirectory(prefix="searchidx-")
-            for file in (path, wal):
-                shutil.copy(file, self._copy.name)
-            return open_database(Path(self._copy.name) / FILE, "mode=rw")
-        return open_database(path, "mode=ro&immutable=1")
-
-    def close(self) -> None:
-        """Close the file; safe to call twice."""
-        self._connection.close()
-        if self._copy:
-            self._copy.cleanup()
-
-    @contextmanager
-    def _mapped(self) -> Iterator[None]:
-        """One thread at a time, and SQLite's errors as ours."""
-        with self._lock:
-            try:
-                yield
-            except sqlite3.ProgrammingError as error:
-                raise StorageError(f"{self.folder} is closed: open it again") from error
-            except sqlite3.OperationalError as error:
-                raise StorageError(explain(error, self.folder)) from error
-            except sqlite3.DatabaseError as error:
-                raise IndexCorrupted(
-                    f"{self.folder / FILE} is damaged ({error}): restore it from a backup, "
-                    "or add the articles to a new index"
-                ) from error
-
-    def _rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with self._mapped():
-            return self._connection.execute(sql, parameters).fetchall()
-
-    def _by_ids(self, sql: str, ids: Sequence[Any]) -> list[Any]:
-        """Rows of ``sql``, whose ``{}`` becomes a list of parameters, over any number of ids."""
-        rows = []
-        for first in range(0, len(ids), BATCH):
-            some = ids[first : first + BATCH]
-            rows += self._rows(sql.format(",".join("?" * len(some))), some)
-        return rows
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Within it, all reads see the same moment, whatever a writer commits meanwhile."""
-        with self._mapped():
-            nested = self._connection.in_transaction
-            if not nested:
-                self._connection.execute("BEGIN")
-            try:
-                yield
-            finally:
-                if not nested:
-                    self._connection.execute("COMMIT")
-
     # settings and changes
-
-    def setting(self, key: str) -> Any:
-        """A setting of the index (JSON value), or None."""
-        rows = self._rows("SELECT value FROM settings WHERE key = ?", (key,))
-        return json.loads(rows[0][0]) if rows else None
 
     def furniture(self) -> Furniture:
         """What becomes of furniture; an index made before there was a choice keeps it."""
         return self.setting("furniture") or "keep"
-
-    def position(self) -> int:
-        """Number of the last change."""
-        return int(self._rows("SELECT coalesce(max(seq), 0) FROM changes")[0][0])
 
     def moment(self) -> tuple[int, int, str]:
         """Position, generation of the vectors and language: what a reader compares to know whether to catch up."""
@@ -187,8 +92,16 @@ class Store:
             "SELECT seq, passage_id, put FROM changes WHERE seq > ? ORDER BY seq LIMIT 20000", (since,)
         ):
             for seq, passage_id, put in rows:
+                if not isinstance(passage_id, int):
+                    raise self._corrupted(f"change {seq} names no passage")
                 yield Change(seq, passage_id, bool(put))
             since = rows[-1][0]
+
+    def present(self) -> Iterator[Change]:
+        """Every passage as a change of now: what an empty arrangement catches up with, whatever the old changes say."""
+        with self.snapshot():
+            position, ids = self.position(), self.all_passage_ids()
+        return (Change(position, int(passage_id), True) for passage_id in ids)
 
     def counts(self) -> dict[str, int]:
         """Number of documents, passages and sources that failed."""
@@ -224,10 +137,11 @@ class Store:
         if not rows:
             return None
         *values, text, expected = rows[0]
-        document = replace(_document(values), text=text or "")
-        if digest(document) != expected:
-            raise self._damaged(doc_id)
-        return document
+        with suppress(TypeError, ValueError):  # what damage makes of a column
+            document = replace(document_of(values), text=text or "")
+            if digest(document) == expected:
+                return document
+        raise self._damaged(doc_id)
 
     def documents(
         self, condition: str = "1", parameters: Sequence[Any] = (), limit: int = -1, offset: int = 0
@@ -236,13 +150,13 @@ class Store:
         last, left = 0, limit
         while left and (
             rows := self._rows(
-                f"SELECT d.document, {_DOCUMENT} FROM documents d WHERE d.document > ? AND ({condition}) "
+                f"SELECT d.document, {self._columns} FROM documents d WHERE d.document > ? AND ({condition}) "
                 f"ORDER BY d.document LIMIT {min(left, 1000) if left > 0 else 1000} OFFSET {0 if last else offset}",
                 (last, *parameters),
             )
         ):
             for row in rows:
-                yield _document(row[1:])
+                yield self._document(row[1:])
             last, left = rows[-1][0], left - len(rows) if left > 0 else left
 
     def undated(self, condition: str, parameters: Sequence[Any]) -> set[str]:
@@ -296,7 +210,7 @@ class Store:
     def passages(self, ids: Sequence[int]) -> dict[int, tuple[Passage, Document]]:
         """Passages with their documents (without text); ids that are no longer known are left out."""
         rows = self._by_ids(
-            f"SELECT {_DOCUMENT}, p.passage_id, p.ordinal, p.heading, p.start, p.stop, p.checksum, "
+            f"SELECT {self._columns}, p.passage_id, p.ordinal, p.heading, p.start, p.stop, p.checksum, "
             "substr(t.text, p.start + 1, p.stop - p.start) "
             "FROM passages p JOIN documents d USING (document) LEFT JOIN texts t USING (document) "
             "WHERE p.passage_id IN ({})",
@@ -304,9 +218,9 @@ class Store:
         )
         found = {}
         for *values, passage_id, ordinal, heading, start, stop, expected, text in rows:
-            if text is None or checksum(heading, text) != expected:
+            if not self._is_whole(heading, text, expected):
                 raise self._damaged(values[0])
-            document = _document(values)
+            document = self._document(values)
             found[passage_id] = Passage(passage_id, document.doc_id, ordinal, heading, start, stop, text), document
         return found
 
@@ -318,19 +232,35 @@ class Store:
         rows = self._by_ids(
             "SELECT document, passage_id, heading, start, stop, checksum FROM passages WHERE passage_id IN ({})", ids
         )
-        sql = "SELECT document, doc_id, title, text FROM documents LEFT JOIN texts USING (document) "
-        found = self._by_ids(sql + "WHERE document IN ({})", list(dict.fromkeys(row[0] for row in rows)))
-        documents = {document: values for document, *values in found}
-        for document, passage_id, heading, start, stop, expected in rows:
-            doc_id, title, whole = documents[document]
-            text = (whole or "")[start:stop]
-            if checksum(heading, text) != expected:
-                raise self._damaged(doc_id)
-            yield passage_id, title, heading, text
+        found = self._by_ids(
+            f"SELECT document, text, {self._columns} FROM documents d LEFT JOIN texts USING (document) "
+            "WHERE document IN ({})",
+            list(dict.fromkeys(row[0] for row in rows)),
+        )
+        documents = {document: (text, self._document(values)) for document, text, *values in found}
+        for number, passage_id, heading, start, stop, expected in rows:
+            whole, document = documents[number]
+            text = whole[start:stop] if isinstance(whole, str) else ""
+            if not self._is_whole(heading, text, expected):
+                raise self._damaged(document.doc_id)
+            yield passage_id, document.title, heading, text
+
+    @staticmethod
+    def _is_whole(heading: Any, text: Any, expected: bytes) -> bool:
+        """Whether the parts of a passage are as they were written."""
+        return isinstance(heading, str) and isinstance(text, str) and checksum(heading, text) == expected
+
+    def _document(self, row: Sequence[Any]) -> Document:
+        """A document without its text from its columns, checked against the last, their checksum."""
+        *values, expected = row
+        with suppress(TypeError, ValueError):
+            if expected is None or schema.fields_checksum(*values) == expected:
+                return document_of(values)
+        raise self._damaged(values[0])
 
     def _damaged(self, doc_id: str) -> IndexCorrupted:
         return IndexCorrupted(
-            f"the text of article {doc_id!r} in {self.folder} is damaged: remove it (searchidx remove) and add it again"
+            f"article {doc_id!r} in {self.folder} is damaged: remove it (searchidx remove) and add it again"
         )
 
     # copies
@@ -350,10 +280,10 @@ class Store:
     ) -> list[Document]:
         """Articles of a story, without their text and without one, that meet an SQL condition over ``documents d``."""
         sql = (
-            f"SELECT {_DOCUMENT} FROM fingerprints f JOIN documents d USING (document) "
+            f"SELECT {self._columns} FROM fingerprints f JOIN documents d USING (document) "
             f"WHERE f.story = ? AND d.doc_id != ? AND ({condition}) ORDER BY f.document LIMIT ?"
         )
-        return [_document(row) for row in self._rows(sql, (story, but, *parameters, limit))]
+        return [self._document(row) for row in self._rows(sql, (story, but, *parameters, limit))]
 
     def copy_counts(self) -> dict[str, int]:
         """Stories with several articles, these articles, and articles that were not compared with others yet."""
@@ -386,6 +316,14 @@ class Store:
         sql = "SELECT passage_id FROM passages WHERE passage_id > ? ORDER BY passage_id LIMIT ?"
         return [row[0] for row in self._rows(sql, (after, limit))]
 
+    def all_passage_ids(self) -> IdSet:
+        """Ids of all passages, in order."""
+        import numpy as np
+
+        with self._mapped():
+            rows = self._connection.execute("SELECT passage_id FROM passages ORDER BY passage_id")
+            return np.fromiter((row[0] for row in rows), dtype=np.int64)
+
     # vectors
 
     def vectors(self, ids: Sequence[int], generation: int) -> tuple[IdSet, Matrix]:
@@ -406,7 +344,7 @@ class Store:
         import numpy as np
 
         for passage_id, vector, expected in rows:
-            if xxhash.xxh3_64_digest(vector) != expected:
+            if not _intact(vector, expected):
                 raise IndexCorrupted(
                     f"the vector of passage {passage_id} in {self.folder} is damaged: "
                     "encode it again with: searchidx sync --rebuild"
@@ -423,7 +361,7 @@ class Store:
             "WHERE p.passage_id > ? ORDER BY p.passage_id LIMIT 20000"
         )
         while rows := self._rows(sql, (last,)):
-            damaged += [row[0] for row in rows if row[1] is None or xxhash.xxh3_64_digest(row[1]) != row[2]]
+            damaged += [row[0] for row in rows if not _intact(row[1], row[2])]
             last = rows[-1][0]
         return damaged
 
@@ -458,19 +396,16 @@ class Store:
         """Ids of the documents that were read from a source."""
         return [row[0] for row in self._rows("SELECT doc_id FROM documents WHERE origin = ?", (origin,))]
 
-    def integrity(self) -> list[str]:
-        """What SQLite itself finds wrong with the file; empty when sound."""
-        return [row[0] for row in self._rows("PRAGMA integrity_check(20)") if row[0] != "ok"]
+    def all_doc_ids(self) -> list[str]:
+        """Ids of all documents, in the order they were added."""
+        return [row[0] for row in self._rows("SELECT doc_id FROM documents ORDER BY document")]
 
 
-def _document(values: Sequence[Any]) -> Document:
+def _intact(vector: Any, expected: bytes) -> bool:
+    return isinstance(vector, bytes) and xxhash.xxh3_64_digest(vector) == expected
+
+
+def document_of(values: Sequence[Any]) -> Document:
+    """A document without its text from the columns ``schema.FIELDS``."""
     doc_id, title, uri, published, author, source, language, metadata, media_type = values
     return Document(doc_id, "", title, uri, published, author, source, language, json.loads(metadata), media_type)
-
-
-def _not_found(folder: Path) -> str:
-    """Say that there is no index, and which one may have been meant."""
-    near = [path.name for path in folder.parent.iterdir() if (path / FILE).is_file()] if folder.parent.is_dir() else []
-    close = difflib.get_close_matches(folder.name, near, 1, 0.5)
-    hint = f" (did you mean {folder.parent / close[0]}?)" if close else ""
-    return f"no index at {folder}; create it with: searchidx add SOURCE -i {folder}{hint}"

@@ -17,10 +17,11 @@ import xxhash
 
 from searchidx.articles.fingerprints import method
 from searchidx.errors import EncoderMismatch
-from searchidx.storage import schema
+from searchidx.storage import receipt, schema
 from searchidx.storage.copies import Copies
-from searchidx.storage.files import storage_errors
-from searchidx.storage.store import FILE, Store, checksum, open_database
+from searchidx.storage.database import FILE, open_database
+from searchidx.storage.files import make_folder, rename_durably, storage_errors
+from searchidx.storage.store import Store, checksum
 from searchidx.types import Document, Encoder, Fetched, Passage
 
 if TYPE_CHECKING:
@@ -97,16 +98,23 @@ class StoreWriter(Store):
             try:
                 yield
                 self.copies.settle()
+                position = self.position()
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            receipt.note(self.folder, self.store_id, position)
+
+    def accept_losses(self) -> None:
+        """Go on from what is there, whatever was acknowledged before."""
+        receipt.note(self.folder, self.store_id, self.position())
 
     def set(self, **settings: Any) -> None:
         """Change settings."""
         rows = [(key, json.dumps(value)) for key, value in settings.items()]
         self._connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", rows)
+        self._connection.execute(schema.SEAL)
 
     def put(self, entries: Iterable[Entry], generation: int) -> None:
         """Store documents, each replacing what its doc_id had; old passages are dropped and their ids never reused."""
@@ -124,7 +132,8 @@ class StoreWriter(Store):
         document = entry.document
         values = {name: getattr(document, name) for name in Document.__slots__ if name != "text"}
         values["metadata"] = json.dumps(document.metadata, ensure_ascii=False, default=dict)
-        values.update(origin=entry.origin, digest=entry.digest)
+        guard = schema.fields_checksum(*(values[name] for name in schema.FIELDS.split(", ")))
+        values.update(origin=entry.origin, digest=entry.digest, checksum=guard)
         columns, marks = ", ".join(values), ", ".join("?" * len(values))
         sql = f"INSERT INTO documents ({columns}) VALUES ({marks})"
         row = self._connection.execute(sql, tuple(values.values())).lastrowid
@@ -328,12 +337,12 @@ def check_vectors(vectors: Matrix, dim: int | None) -> None:
 def make_store(folder: Path, settings: Mapping[str, Any]) -> None:
     """Make the folder of an index, beside its place and renamed, so that a killed process leaves no half an index."""
     with storage_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
         fresh.mkdir()
         try:
             StoreWriter.create(fresh, settings).close()
-            os.rename(fresh, folder)
+            rename_durably(fresh, folder)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
