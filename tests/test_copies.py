@@ -337,7 +337,7 @@ def aged(folder):
     connection.executescript(
         "DROP TABLE fingerprints; DROP TABLE bands; DROP TABLE sites; DROP TABLE recurring; DROP TABLE counted;"
         "DROP TABLE bodies; PRAGMA user_version = 2;"
-        "DELETE FROM settings WHERE key = 'fingerprints'"
+        "DELETE FROM settings WHERE key IN ('fingerprints', 'seal'); ALTER TABLE documents DROP COLUMN checksum;"
     )
     connection.close()
 
@@ -390,8 +390,10 @@ def test_the_fixture_of_format_2_gains_fingerprints(tmp_path):
 def test_fingerprints_of_another_method_are_made_anew(tmp_path, monkeypatch):
     folder = tmp_path / "index"
     with indexed(folder, wire("ab")) as index:
-        with sqlite3.connect(folder / "store.db") as connection:
-            connection.execute("UPDATE settings SET value = '\"of before\"' WHERE key = 'fingerprints'")
+        writer = StoreWriter(folder)
+        with writer.transaction():
+            writer.set(fingerprints="of before")
+        writer.close()
         assert index.status(check=True)["problems"] == []
         index.add(Document("new", story("moon")))
         assert index.status()["copies"] == {"stories": 0, "articles": 0, "pending": 2}
