@@ -17,6 +17,7 @@ from crash_worker import Turned, bundled, encoder_of, limit_tails, text_of
 from searchidx import Document, Index, StorageError
 
 OPERATIONS = {
+    "create": lambda index, told: Index.create(index.folder.with_name("other")).close(),
     "add": lambda index, told: index.add(*(Document(f"n{i}", text_of(f"n{i}", "1")) for i in range(60)), progress=told),
     "replace": lambda index, told: index.add(
         *(Document(f"p{i}", text_of(f"p{i}", "2")) for i in range(40)), progress=told
@@ -100,7 +101,7 @@ def once(kind, disk, whole, files, operation, number):
     with Index.open(disk / "index", encoder=encoder_of(disk / "index")) as index:
         assert_consistent(index)
         after = {document.doc_id: document for document in index.export()}
-        if operation in ("encode", "rebuild", "backup", "salvage", "add"):
+        if operation in ("create", "encode", "rebuild", "backup", "salvage", "add"):
             assert before.items() <= after.items()
         if said:
             assert attempt(operation, index, lambda _: None) is None
