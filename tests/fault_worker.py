@@ -115,7 +115,8 @@ def once(kind, disk, whole, files, operation, number):
         "saved.jsonl",
         ".backup.partial" if kind == "refused" else "",
     )  # nor could that be removed
-    assert [path.name for path in disk.iterdir() if path.name not in known] == []
+    left_over = [path.name for path in disk.iterdir() if path.name not in known]
+    assert left_over == [], left_over
     return said
 
 
