@@ -17,6 +17,7 @@ from crash_worker import Turned, bundled, encoder_of, limit_tails, text_of
 from searchidx import Document, Index, StorageError
 
 OPERATIONS = {
+    "create": lambda index, told: Index.create(index.folder.with_name("other")).close(),
     "add": lambda index, told: index.add(*(Document(f"n{i}", text_of(f"n{i}", "1")) for i in range(60)), progress=told),
     "replace": lambda index, told: index.add(
         *(Document(f"p{i}", text_of(f"p{i}", "2")) for i in range(40)), progress=told
@@ -100,7 +101,7 @@ def once(kind, disk, whole, files, operation, number):
     with Index.open(disk / "index", encoder=encoder_of(disk / "index")) as index:
         assert_consistent(index)
         after = {document.doc_id: document for document in index.export()}
-        if operation in ("encode", "rebuild", "backup", "salvage", "add"):
+        if operation in ("create", "encode", "rebuild", "backup", "salvage", "add"):
             assert before.items() <= after.items()
         if said:
             assert attempt(operation, index, lambda _: None) is None
@@ -108,13 +109,10 @@ def once(kind, disk, whole, files, operation, number):
     if operation == "backup":
         with Index.open(disk / "backup", encoder=Turned(bundled(), 0)) as copy:
             assert_consistent(copy)
-    known = (
-        "index",
-        "backup",
-        "saved.jsonl",
-        ".backup.partial" if kind == "refused" else "",
-    )  # nor could that be removed
-    assert [path.name for path in disk.iterdir() if path.name not in known] == []
+    known = ["index", "other", "backup", "saved.jsonl"]
+    known += [".backup.partial"] if kind == "refused" else []  # that could not be removed either
+    left_over = [path.name for path in disk.iterdir() if path.name not in known]
+    assert left_over == [], left_over
     return said
 
 

@@ -17,7 +17,7 @@ from searchidx.storage import dense, lexical
 
 WORKER = Path(__file__).with_name("crash_worker.py")
 KILLS = int(os.environ.get("SEARCHIDX_TEST_KILLS", "1000"))
-SOME_KILLS = 16
+SOME_KILLS = 8
 
 
 def states_after(said, before):

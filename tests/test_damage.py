@@ -111,7 +111,7 @@ def assert_survived(told, articles=ARTICLES):
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "with a log"])
 def test_damage_in_any_file_is_repaired_or_refused_and_never_a_wrong_answer(wholes, memory, closed):
-    cuts, flips = int(os.environ.get("SEARCHIDX_TEST_CUTS", "3")), int(os.environ.get("SEARCHIDX_TEST_FLIPS", "3"))
+    cuts, flips = int(os.environ.get("SEARCHIDX_TEST_CUTS", "2")), int(os.environ.get("SEARCHIDX_TEST_FLIPS", "2"))
     chosen = list(cases(wholes[closed], cuts, flips, random.Random(7), None if closed else TRUTH))
     told = outcomes(wholes[closed], memory / "scratch", chosen)
     assert_survived(told)

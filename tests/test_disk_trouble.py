@@ -12,8 +12,8 @@ import pytest
 from fault_worker import OPERATIONS
 
 WORKER = Path(__file__).with_name("fault_worker.py")
-FREE = [0, 40_000, 150_000, 400_000]
-"""Bytes that are left free: from none at all to so many that only the end of an operation fails."""
+FREE = [0, 150_000]
+"""Bytes that are left free: none at all, and so many that an operation fails in its middle."""
 EVERY_FOURTH_PAGE = [4096 * pages for pages in range(0, 65, 4)]
 
 
@@ -54,7 +54,7 @@ def test_a_full_disk_in_any_operation_is_a_clear_error_and_it_can_be_done_again(
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_folder_that_becomes_read_only_is_a_clear_error_and_it_can_be_done_again(places, operation):
-    numbers = [0, 1, 2]
+    numbers = [0, 1]
     command = [sys.executable, str(WORKER), "refused", *places, operation, *map(str, numbers)]
     if os.getuid() == 0:  # whom permissions stop only without these rights
         if not shutil.which("setpriv"):

@@ -15,7 +15,7 @@ from test_crash import WORKER, assert_whole, states_after
 
 from searchidx import Index
 
-LOSSES = int(os.environ.get("SEARCHIDX_TEST_LOSSES", "24"))
+LOSSES = int(os.environ.get("SEARCHIDX_TEST_LOSSES", "16"))
 LEFT_OUT = ("store.db-shm", "writer.json", "writer.lock")
 
 
@@ -122,7 +122,7 @@ def test_the_rig_finds_what_is_lost_where_nothing_is_synced(recorder, memory, mo
     assert lost >= 1
 
 
-FAILURES = int(os.environ.get("SEARCHIDX_TEST_FAILURES", "8"))
+FAILURES = int(os.environ.get("SEARCHIDX_TEST_FAILURES", "4"))
 
 
 def test_a_write_sync_or_rename_that_fails_is_one_clear_error_and_nothing_is_lost(recorder, memory):

@@ -167,7 +167,10 @@ class Database:
             copy.execute("PRAGMA synchronous = OFF")  # the caller syncs
             (size,) = self._connection.execute("PRAGMA page_size").fetchone()
             progress = lambda _, left, total: told(size * (total - left), size * total)  # noqa: E731
-            self._connection.backup(copy, pages=COPIED, progress=progress)
+            try:
+                self._connection.backup(copy, pages=COPIED, progress=progress)
+            except sqlite3.OperationalError as error:
+                raise StorageError(explain(error, path.parent)) from error
 
     # soundness
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from searchidx.articles.fingerprints import method
-from searchidx.errors import EncoderMismatch
+from searchidx.errors import EncoderMismatch, StorageError
 from searchidx.storage import receipt, schema
 from searchidx.storage.copies import Copies
 from searchidx.storage.database import FILE, open_database
-from searchidx.storage.files import make_folder, rename_durably, storage_errors
+from searchidx.storage.files import explain, make_folder, rename_durably, storage_errors
 from searchidx.storage.store import Store, checksum
 from searchidx.types import Document, Encoder, Fetched, Passage
 
@@ -343,6 +343,8 @@ def make_store(folder: Path, settings: Mapping[str, Any]) -> None:
         try:
             StoreWriter.create(fresh, settings).close()
             rename_durably(fresh, folder)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(fresh, ignore_errors=True)
+            if isinstance(error, sqlite3.Error):
+                raise StorageError(explain(error, folder)) from error
             raise
