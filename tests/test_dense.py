@@ -208,6 +208,7 @@ def test_a_crash_between_file_and_manifest_keeps_the_old_state(corpus, monkeypat
     assert reopened.position() == 120
     assert_equals_brute_force(caught_up(reopened, corpus), corpus)
     assert not list((corpus.folder / "dense").glob("*.tmp"))
+    assert len(list((corpus.folder / "dense").glob("*.faiss"))) == 1  # what was not finished takes no room
 
 
 @pytest.fixture
