@@ -146,7 +146,8 @@ class DenseIndex:
         """Put the tail and these changes into files."""
         total = self._store.counts()["passages"]
         manifest = self._state.manifest
-        if not manifest or (total > self._flat_limit and total > OUTGROWN * manifest.trained):
+        outgrown = manifest is not None and total > max(self._flat_limit, OUTGROWN * manifest.trained)
+        if not self._state.segments or outgrown:
             self._rebuild()
             return
         try:

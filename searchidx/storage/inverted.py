@@ -66,7 +66,8 @@ def assign(vectors: Matrix, means: Matrix) -> npt.NDArray[np.int64]:
     centres = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     parts = (vectors[first : first + _BATCH] for first in range(0, len(vectors), _BATCH))
     found = [faiss.knn(np.ascontiguousarray(part), centres, 1, metric=faiss.METRIC_INNER_PRODUCT)[1] for part in parts]
-    return np.concatenate(found)[:, 0].astype(np.int64)
+    nearest: npt.NDArray[np.int64] = np.concatenate(found)[:, 0].astype(np.int64)
+    return nearest
 
 
 def questions(sample: Matrix) -> Matrix:
