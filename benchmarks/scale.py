@@ -99,12 +99,12 @@ def changed(index: Index, number: int) -> Times:
     """From one article's replacement to its being found, again and again."""
     times: Times = []
     names = [document.doc_id for document in islice(index.list(), number)]
-    for turn, name in enumerate(names):
-        document = index.get(name)
+    for name in names:
+        document, word = index.get(name), f"zorgblat{time.time_ns()}"
         assert document
         with timed(times):
-            index.add(replace(document, text=f"{document.text} Revised zorgblat{turn}x."))
-            found = index.search(f"zorgblat{turn}x", mode="lexical")
+            index.add(replace(document, text=f"{document.text} Revised {word}."))
+            found = index.search(word, mode="lexical")
         assert found[0].document.doc_id == name
     return times
 

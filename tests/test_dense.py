@@ -208,6 +208,7 @@ def test_a_crash_between_file_and_manifest_keeps_the_old_state(corpus, monkeypat
     assert reopened.position() == 120
     assert_equals_brute_force(caught_up(reopened, corpus), corpus)
     assert not list((corpus.folder / "dense").glob("*.tmp"))
+    assert len(list((corpus.folder / "dense").glob("*.faiss"))) == 1  # what was not finished takes no room
 
 
 @pytest.fixture
@@ -257,6 +258,20 @@ def test_files_made_in_small_pieces_hold_the_same_as_files_made_at_once(large, f
     assert index.status()["files"] == 1
     every = np.arange(1, 3001, dtype=np.int64)
     assert_equals_brute_force(index, large, every)
+
+
+@pytest.mark.parametrize("flat_limit", [10**6, 100], ids=["one list", "many lists"])
+def test_an_index_that_lost_all_its_passages_takes_new_ones(corpus, monkeypatch, flat_limit):
+    monkeypatch.setattr(dense_module, "TAIL_LIMIT", 7)
+    index = caught_up(open_dense(corpus, flat_limit=flat_limit), corpus)
+    drop(corpus, *(f"d{i}" for i in range(60)))
+    caught_up(index, corpus)
+    assert index.count() == 0
+    assert index.search(Query("one", vectors_of(["one"])[0]), 10, None) == []
+    put(corpus, *(entry(f"new{i}", f"a new one {i} a", f"a new one {i} b") for i in range(20)))
+    for other in (index, open_dense(corpus, flat_limit=flat_limit)):
+        assert_equals_brute_force(caught_up(other, corpus), corpus)
+        assert other.count() == 40
 
 
 @pytest.mark.parametrize("flat_limit", [10**6, 100], ids=["one list", "many lists"])

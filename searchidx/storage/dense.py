@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -132,7 +132,8 @@ class DenseIndex:
             new = (change for change in changes if change.seq > self._state.position)
             some = list(islice(new, TAIL_LIMIT + 1))
             if self.writable and len(some) + self._state.outside > TAIL_LIMIT:
-                self._write_out(chain(some, new))
+                with self._sweeping():
+                    self._write_out(chain(some, new))
             elif some:
                 self._extend([*some, *new])
 
@@ -152,11 +153,12 @@ class DenseIndex:
         """Put the tail and these changes into files."""
         total = self._store.counts()["passages"]
         manifest = self._state.manifest
-        if not manifest or (total > self._flat_limit and total > OUTGROWN * manifest.trained):
+        outgrown = manifest is not None and total > max(self._flat_limit, OUTGROWN * manifest.trained)
+        if not self._state.segments or outgrown:
             self._rebuild()
             return
         try:
-            while some := list(islice(changes, self._chunk)):
+            while some := list(islice(changes, max(1, self._chunk // 4))):  # they are held in several forms
                 self._state = self._extended(self._state, some)
                 self._flush()
         except Damaged:
@@ -222,7 +224,7 @@ class DenseIndex:
 
     def rebuild(self) -> None:
         """Write all files anew from the store's vectors; a reader holds everything in memory instead."""
-        with self._lock:
+        with self._lock, self._sweeping():
             self._rebuild()
 
     def _rebuild(self) -> None:
@@ -285,7 +287,21 @@ class DenseIndex:
         text = json.dumps(asdict(manifest), indent=1).encode()
         replace_durably(self.folder / MANIFEST, lambda file: file.write(text))
         self._state = state_of(manifest, tuple(segments), ids)
-        named = {name, MANIFEST, *(record.file for record in records)}
+        self._sweep(manifest)
+
+    @contextmanager
+    def _sweeping(self) -> Iterator[None]:
+        """Leave no unfinished files where something fails, least of all on a full disk."""
+        try:
+            yield
+        except BaseException:
+            if self.writable and (named := self._read_manifest()):
+                self._sweep(named)
+            raise
+
+    def _sweep(self, manifest: Manifest) -> None:
+        """Delete all but the files of a manifest."""
+        named = {MANIFEST, manifest.gone[0], *(record.file for record in manifest.segments)}
         for old in self.folder.iterdir():
             if old.name not in named:
                 with suppress(OSError):

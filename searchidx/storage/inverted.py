@@ -52,8 +52,9 @@ def train(sample: Matrix, lists: int) -> Matrix:
     sizes = np.bincount(nearest, minlength=lists)
     means = np.zeros_like(centres)
     np.add.at(means, nearest, sample)
-    averages: Matrix = np.where(sizes[:, None] > 0, means / np.maximum(sizes, 1)[:, None], centres)
-    return averages.astype(np.float32)
+    averages = np.where(sizes[:, None] > 0, means / np.maximum(sizes, 1)[:, None], centres)
+    found: Matrix = averages.astype(np.float32)
+    return found
 
 
 def assign(vectors: Matrix, means: Matrix) -> npt.NDArray[np.int64]:

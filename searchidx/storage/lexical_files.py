@@ -8,6 +8,7 @@ of 100,000). A commit that was killed before it was recorded is accepted where i
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import re
 import shutil
@@ -18,13 +19,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xxhash
 
 from searchidx.storage.files import is_writable, storage_errors
 
 META = "meta.json"
 MANIFEST = "searchidx.json"
+LARGE = 1_000_000
+"""Bytes of a file from which on it is mapped to be hashed; smaller ones, which are most, are read faster."""
 _SEGMENT = re.compile(r"([0-9a-f]{32})\..+")
 _MAGIC = 1337
 _PATIENCE = 1.0
@@ -157,9 +159,12 @@ class Segments:
 
 def _fingerprint(path: Path) -> list[Any]:
     """Size and XXH3-128."""
-    size = path.stat().st_size
-    data = np.memmap(path, dtype=np.uint8, mode="r").data if size else b""
-    return [size, xxhash.xxh3_128_hexdigest(data)]
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < LARGE:
+            return [size, xxhash.xxh3_128_hexdigest(file.read())]
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            return [size, xxhash.xxh3_128_hexdigest(mapped)]
 
 
 def _intact(path: Path, recorded: list[Any] | None) -> bool:
