@@ -101,8 +101,7 @@ class Legs:
             self._advance(arrangement, progress)
 
     def _advance(self, arrangement: PassageIndex, progress: Callable[[Progress], None] | None = None) -> None:
-        position = arrangement.position()
-        changes: Iterable[Change] = self._store.changes(position) if position else self._store.present()
+        changes: Iterable[Change] = self._store.changes(arrangement.position())
         if progress:
             from searchidx.ingest import counted
 
@@ -135,6 +134,8 @@ class Legs:
         self._dense = self._lexical = None
         for name in ("dense", "lexical"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
+        self.dense.rebuild()
+        self.lexical.rebuild()
         self.catch_up()
 
     def close(self) -> None:

@@ -40,6 +40,7 @@ def reencode(store: StoreWriter, encoder: Encoder, progress: Callable[[Progress]
         encoded += len(ids)
         progress(Progress("encode", passages=encoded, done=encoded, total=total))
     with store.transaction():
+        store.drop_orphans(old + 1)
         store.set(generation=old + 1, encoder=described, pending=None)
         store.drop_generation(old)
     return encoded
@@ -48,6 +49,8 @@ def reencode(store: StoreWriter, encoder: Encoder, progress: Callable[[Progress]
 def mend_vectors(store: StoreWriter, encoder: Encoder) -> int:
     """Encode again the passages whose vectors are damaged or missing; returns how many there were."""
     generation: int = store.setting("generation")
+    with store.transaction():
+        store.drop_orphans(generation)
     damaged = store.damaged_vectors(generation)
     for first in range(0, len(damaged), BATCH):
         ids = damaged[first : first + BATCH]

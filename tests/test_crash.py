@@ -10,10 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from crash_worker import encoder_of, limit_tails, text_of
+from crash_worker import Turned, bundled, encoder_of, limit_tails, text_of
 
 from searchidx import Document, Index, reencode
 from searchidx.storage import dense, lexical
+from searchidx.storage.writer import StoreWriter
 
 WORKER = Path(__file__).with_name("crash_worker.py")
 KILLS = int(os.environ.get("SEARCHIDX_TEST_KILLS", "1000"))
@@ -123,3 +124,38 @@ def test_a_process_killed_during_creation_leaves_no_half_index(tmp_path):
     assert not (tmp_path / "index").exists()
     with Index.create(tmp_path / "index") as index:
         assert index.status()["documents"] == 0
+
+
+@pytest.mark.parametrize("remedy", ["the same switch", "a rebuild"])
+def test_what_is_removed_while_a_switch_of_encoders_has_stopped_leaves_no_vector_behind(memory, monkeypatch, remedy):
+    monkeypatch.setattr(reencode, "BATCH", 10)
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+
+    with Index.create(memory / "index", encoder=Turned(bundled(), 0)) as index:
+        index.add(*(Document(f"p{i}", text_of(f"p{i}", "1")) for i in range(20)))
+        with pytest.raises(KeyboardInterrupt):
+            index.sync(encoder=Turned(bundled(), 1), progress=stop)
+        index.remove("p0", "p1")
+        if remedy == "a rebuild":  # of an index that was switched by an earlier version, which left them
+            monkeypatch.setattr(StoreWriter, "drop_orphans", lambda *_: None)
+        index.sync(encoder=Turned(bundled(), 1))
+        monkeypatch.undo()
+        if remedy == "a rebuild":
+            index.sync(rebuild=True)
+        assert_whole(index, {f"p{i}": {"1" if i > 1 else None} for i in range(20)})
+
+
+def test_an_index_from_which_everything_was_removed_is_sound_after_a_rebuild_too(memory):
+    with Index.create(memory / "index") as index:
+        index.add(Document("p0", text_of("p0", "1")))
+        index.remove("p0")
+        for rebuild in (False, True):
+            index.sync(rebuild=rebuild)
+            assert_whole(index, {"p0": {None}})
+        index.add(Document("p1", text_of("p1", "2")))
+        assert_whole(index, {"p0": {None}, "p1": {"2"}})

@@ -13,7 +13,7 @@ from update_worker import NAMES, Board, text_of
 from searchidx import Document, Index, IndexLocked
 
 WORKER = Path(__file__).with_name("update_worker.py")
-SECONDS = float(os.environ.get("SEARCHIDX_TEST_SECONDS", "4"))
+SECONDS = float(os.environ.get("SEARCHIDX_TEST_SECONDS", "8"))
 READERS = int(os.environ.get("SEARCHIDX_TEST_READERS", "4"))
 
 

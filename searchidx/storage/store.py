@@ -98,7 +98,7 @@ class Store(Database):
             since = rows[-1][0]
 
     def present(self) -> Iterator[Change]:
-        """Every passage as a change of now: what an empty arrangement catches up with, whatever the old changes say."""
+        """Every passage as a change of now: what an arrangement is made anew from, whatever the old changes say."""
         with self.snapshot():
             position, ids = self.position(), self.all_passage_ids()
         return (Change(position, int(passage_id), True) for passage_id in ids)

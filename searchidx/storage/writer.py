@@ -302,6 +302,11 @@ class StoreWriter(Store):
         """Make room for the vectors of another encoder."""
         schema.create_vectors(self._connection, generation)
 
+    def drop_orphans(self, generation: int) -> None:
+        """Delete vectors whose passages are gone: what was removed while a switch of encoders had stopped halfway."""
+        gone = "passage_id NOT IN (SELECT passage_id FROM passages)"
+        self._connection.execute(f"DELETE FROM {schema.vector_table(generation)} WHERE {gone}")
+
     def drop_generation(self, generation: int) -> None:
         """Delete the vectors of an encoder that is no longer used."""
         self._connection.execute(f"DROP TABLE IF EXISTS {schema.vector_table(generation)}")
