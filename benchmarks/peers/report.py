@@ -115,9 +115,10 @@ def _faults(result: Result) -> list[str]:
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Bars on logarithmic axes, a panel for each cost."""
+    """Points on logarithmic axes, which have no zero for bars to begin at; a panel for each cost."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     figure = Figure(figsize=(11, 5.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -126,12 +127,19 @@ def draw(results: Sequence[Result], path: Path) -> None:
     for axes, name in zip(figure.subplots(2, 3, sharey=True).flat, PANELS, strict=True):
         figure_of, places = figures[name]
         known = [(row, value) for row, result in enumerate(results) if (value := figure_of(result)) is not None]
+        for row, value in known:
+            axes.plot(value, row, "o", color="#009e73" if names[row].startswith(OURS) else "#555555", markersize=7)
+            axes.annotate(
+                f"{value:,.{places}f}", (value, row), (7, 0), textcoords="offset points", va="center", fontsize=8
+            )
         if known:
-            colours = ["#009e73" if names[row].startswith(OURS) else "#999999" for row, _ in known]
-            bars = axes.barh([row for row, _ in known], [value for _, value in known], color=colours, height=0.65)
-            axes.bar_label(bars, [_cell(value, places, None) for _, value in known], padding=3, fontsize=8)
+            values = [value for _, value in known]
             axes.set_xscale("log")
-            axes.margins(x=0.2)
+            axes.set_xlim(min(values) / 2, max(values) * 4)
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=5))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.grid(True, axis="y", color="#e4e4e4")
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), names)
         axes.set_title(f"{name} (less is better)", loc="left", fontsize=10)
