@@ -27,20 +27,6 @@ BATCH = 500
 """Ids in one SQL statement; SQLite allows 32,766 parameters."""
 COPIED = 4096
 """Pages copied at a time; other threads wait for the store meanwhile, a few milliseconds."""
-_CONTRADICTIONS = {
-    "an article lacks passages": (
-        "SELECT 1 FROM documents LEFT JOIN passages USING (document) GROUP BY document "
-        "HAVING count(passage_id) = 0 OR min(ordinal) != 0 OR max(ordinal) + 1 != count(DISTINCT ordinal) "
-        "OR count(passage_id) != count(DISTINCT ordinal) LIMIT 1"
-    ),
-    "a text has no article": "SELECT 1 FROM texts WHERE document NOT IN (SELECT document FROM documents) LIMIT 1",
-    "numbers of passages would be given twice": (
-        "SELECT 1 FROM passages WHERE passage_id > (SELECT seq FROM sqlite_sequence WHERE name = 'passages') LIMIT 1"
-    ),
-    "a passage is there that a change dropped": (
-        "SELECT 1 FROM passages WHERE passage_id IN (SELECT passage_id FROM changes WHERE put != 1) LIMIT 1"
-    ),
-}
 _DAMAGE = ("no such", "Could not decode", "malformed")
 """Words of SQLite's OperationalError that mean damage and no trouble with the disk."""
 
@@ -180,7 +166,7 @@ class Database:
 
     def contradictions(self) -> list[str]:
         """What the tables say of each other and cannot all be true; empty when sound."""
-        wrong = [name for name, sql in _CONTRADICTIONS.items() if self._rows(sql)]
+        wrong = [name for name, sql in schema.CONTRADICTIONS.items() if self._rows(sql)]
         return (
             wrong if schema.settings_hold(self._connection) else [*wrong, "the settings are not as they were written"]
         )

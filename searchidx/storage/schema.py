@@ -114,6 +114,22 @@ UPDATE documents SET checksum = fields_checksum({FIELDS});
 MIGRATIONS: dict[int, str] = {1: _FORMAT_1, 2: _FORMAT_2, 3: _FORMAT_3}
 """Statements that lead to each format from the one before it."""
 
+CONTRADICTIONS = {
+    "an article lacks passages": (
+        "SELECT 1 FROM documents LEFT JOIN passages USING (document) GROUP BY document "
+        "HAVING count(passage_id) = 0 OR min(ordinal) != 0 OR max(ordinal) + 1 != count(DISTINCT ordinal) "
+        "OR count(passage_id) != count(DISTINCT ordinal) LIMIT 1"
+    ),
+    "a text has no article": "SELECT 1 FROM texts WHERE document NOT IN (SELECT document FROM documents) LIMIT 1",
+    "numbers of passages would be given twice": (
+        "SELECT 1 FROM passages WHERE passage_id > (SELECT seq FROM sqlite_sequence WHERE name = 'passages') LIMIT 1"
+    ),
+    "a passage is there that a change dropped": (
+        "SELECT 1 FROM passages WHERE passage_id IN (SELECT passage_id FROM changes WHERE put != 1) LIMIT 1"
+    ),
+}
+"""What the tables cannot say of each other, with a query for each that finds nothing in a sound store."""
+
 
 def vector_table(generation: int) -> str:
     """Name of the table that holds the vectors of one encoder; re-encoding fills the next beside it."""
