@@ -60,9 +60,7 @@ def assert_consistent(index):
         (hit,) = [h for h in index.search(word, k=3, mode="lexical", group=False) if word in h.passage.text.split()]
         assert hit.document.doc_id == document.doc_id
         asked = {"k": 50, "group": False, "where": [f"doc_id={document.doc_id}"]}
-        places = [
-            [h.passage.start for h in index.search("report", mode=mode, **asked)] for mode in ("dense", "lexical")
-        ]
+        places = [[h.passage.start for h in index.search(text, mode=mode, **asked)] for mode in ("dense", "lexical")]
         assert sorted(places[0]) == sorted(places[1]) == sorted({*places[0]})
 
 
