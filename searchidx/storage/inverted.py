@@ -74,7 +74,8 @@ def questions(sample: Matrix) -> Matrix:
     """Vectors that lie where those of questions do: each the direction of a sum of MIXED of the sample."""
     rng = np.random.default_rng(1)
     mixed = sample[rng.integers(len(sample), size=(PROBES, MIXED))].sum(axis=1)
-    return (mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    directions: Matrix = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)
+    return directions
 
 
 def measure(
