@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Scores = npt.NDArray[np.float32]
 
-MANY = 0.2
+MANY = 0.4
 """Share of the passages from which on those that a filter leaves out are taken from the result, not skipped."""
 _MASKS = 16
 """Filters that are remembered: a service asks the same few again and again."""
