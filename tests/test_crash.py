@@ -17,7 +17,7 @@ from searchidx.storage import dense, lexical
 from searchidx.storage.writer import StoreWriter
 
 WORKER = Path(__file__).with_name("crash_worker.py")
-KILLS = int(os.environ.get("SEARCHIDX_TEST_KILLS", "200"))
+KILLS = int(os.environ.get("SEARCHIDX_TEST_KILLS", "100"))
 SOME_KILLS = 8
 
 

@@ -469,7 +469,8 @@ def hello(process):
 
 @pytest.mark.parametrize(
     ("name", "arguments", "loaded"),
-    [("list_indexes", {}, set()), ("search", {"query": "wheat"}, {"faiss", "numpy", "tantivy"})],
+    # FAISS comes with files of vectors, for which this index is too small
+    [("list_indexes", {}, set()), ("search", {"query": "wheat"}, {"numpy", "tantivy"})],
 )
 def test_nothing_heavy_is_loaded_before_the_first_question(root, name, arguments, loaded):
     told = [HELLO, {**LIST, "id": 2}, {**LIST, "id": 3, "method": "tools/call"}]
