@@ -70,7 +70,7 @@ class Segment:
         if _hash_of(self._mapped[: record.head], checksums) != record.xxh3:
             raise Damaged(f"the head of {record.file} is not what was written")
         self._hashes = np.frombuffer(checksums.tobytes(), _HASH).reshape(2, record.lists)
-        self.index = _read(self._mapped, record)
+        self.index = _read(folder / record.file, record)
         self._width = self.index.code_size
         sizes = self._mapped[record.head - record.lists * 8 : record.head].tobytes()
         self.sizes = np.frombuffer(sizes, _HASH).astype(np.int64)
@@ -145,13 +145,19 @@ class Segment:
         return ids[0][found], scores[0][found]
 
 
-def _read(mapped: npt.NDArray[np.uint8], record: Record) -> Any:
-    """The file as FAISS sees it: nothing is copied but the head."""
+def _read(path: Path, record: Record) -> Any:
+    """The file as FAISS maps it, which takes no time; its reader for memory makes room for every list before.
+
+    Raises:
+        Damaged: FAISS refuses it, or it holds something else.
+        FileNotFoundError: a writer has deleted it.
+    """
     import faiss
 
     try:
-        index = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(mapped), mapped.size))
+        index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP)
     except RuntimeError as error:
+        path.stat()
         raise Damaged(f"{record.file}: {error}") from error
     if index.ntotal != record.count or index.nlist != record.lists:
         raise Damaged(f"{record.file} holds {index.ntotal} vectors instead of {record.count}")
