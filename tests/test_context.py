@@ -255,7 +255,7 @@ def test_a_larger_budget_looks_at_more_hits_and_the_budget_is_used(demo_index):
         small, large = (index.context("trade in rare metals", max_tokens=n) for n in (500, 5_000))
         assert len(index.context("trade in rare metals", max_tokens=5_000, k=3).passages) <= 3
     assert len(small.passages) < 20 < len(large.passages)
-    assert 400 < small.tokens <= 500
+    assert 300 < small.tokens <= 500  # the codes of fences are drawn, some are of more tokens: a passage may not fit
     assert 4_500 < large.tokens <= 5_000
 
 
