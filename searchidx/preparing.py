@@ -8,17 +8,16 @@ at any time: what it was asked is then prepared here.
 from __future__ import annotations
 
 import json
-import os
 import select
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from searchidx import children
 from searchidx.articles import chunking
 from searchidx.articles.fingerprints import fingerprint
 from searchidx.types import Document, Encoder, Passage
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 LONG_RUN = 1_000_000
 """Characters from which on a second process is worth its start: as many as are prepared in the time of one."""
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from searchidx.preparing import main; main()"
+_START = "from searchidx.preparing import main; main()"
 
 
 def prepare(documents: Sequence[Document], encoder: Encoder, max_tokens: int) -> Prepared:
@@ -71,7 +70,7 @@ class Preparation:
     def __init__(self, encoder: Encoder, max_tokens: int, cores: int | None = None) -> None:
         self._encoder, self._max_tokens = encoder, max_tokens
         # a transformer uses all cores by itself, and an object of the user's own cannot be had twice
-        alone = (cores or _cores()) < 2 or not encoder.fingerprint.startswith("static:")
+        alone = (cores or children.cores()) < 2 or not encoder.fingerprint.startswith("static:")
         self._patience = float("inf") if alone else float(LONG_RUN)
         self.helped = 0
         self._documents: Sequence[Document] = ()
@@ -114,8 +113,7 @@ class _Helper:
         import subprocess
 
         self._dim, self._fingerprint, self._said = encoder.dim, encoder.fingerprint, ""
-        path = json.dumps([entry for entry in sys.path if entry])
-        command = [sys.executable, "-P", "-c", _START, path, encoder.name, str(max_tokens)]
+        command = children.command(_START, encoder.name, str(max_tokens))
         pipe = subprocess.PIPE
         self._process: Popen[bytes] = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
 
@@ -170,20 +168,13 @@ class _Helper:
         self._process.wait()
 
 
-def _cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def main() -> None:
     """What runs in the second process, until its standard input ends."""
     from searchidx.encoders import load_encoder
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what an interruption means
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    encoder, max_tokens = load_encoder(sys.argv[2]), int(sys.argv[3])
-    _say(answers, f"{encoder.fingerprint}\n".encode())
+    answers = children.answering()
+    encoder, max_tokens = load_encoder(sys.argv[1]), int(sys.argv[2])
+    children.say(answers, f"{encoder.fingerprint}\n".encode())
     for line in sys.stdin.buffer:
         fields = json.loads(line)
         documents = [Document("", text, title, media_type=media_type) for title, text, media_type in fields]
@@ -191,12 +182,4 @@ def main() -> None:
         spans = [[(p.heading, p.start, p.end) for p in passages] for passages, _, _ in prepared]
         about = json.dumps([spans, [signature.hex() for _, _, signature in prepared]])
         vectors = np.concatenate([vectors for _, vectors, _ in prepared])
-        _say(answers, about.encode() + b"\n", np.ascontiguousarray(vectors, np.float32).tobytes())
-
-
-def _say(answers: BinaryIO, *parts: bytes) -> None:
-    try:
-        answers.writelines(parts)
-        answers.flush()
-    except BrokenPipeError:  # nobody listens any more
-        os._exit(0)
+        children.say(answers, about.encode() + b"\n", np.ascontiguousarray(vectors, np.float32).tobytes())

@@ -223,7 +223,7 @@ def test_a_damaged_member_leaves_the_others(tmp_path):
 
 
 KILLER = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from searchidx.articles import pdf, worker; import os;"
+    "from searchidx.articles import pdf, worker; import os;"
     "read = pdf.read_pdf; pdf.read_pdf = lambda s, p: os.abort() if s.uri.endswith('bad.pdf') else read(s, p);"
     "worker.main()"
 )

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "searchidx"
 LAYERS = [
     {"searchidx.errors"},
-    {"searchidx.types"},
+    {"searchidx.types", "searchidx.children"},
     {"searchidx.articles", "searchidx.encoders"},
     {"searchidx.storage", "searchidx.ranking"},
     {"searchidx.preparing", "searchidx.sites"},

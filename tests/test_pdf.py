@@ -179,7 +179,7 @@ def test_a_process_that_hangs_is_ended(tmp_path, monkeypatch):
 
 
 LIMITED = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from searchidx.articles import pdf, worker, isolation;"
+    "from searchidx.articles import pdf, worker, isolation;"
     "isolation.CPU_SECONDS = worker.CPU_SECONDS = 1; pdf.read_pdf = {}; worker.main()"
 )
 

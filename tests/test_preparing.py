@@ -118,7 +118,7 @@ def test_an_index_made_by_two_processes_is_the_index_made_by_one(tmp_path, monke
     with Index.create(tmp_path / "one") as one:
         one.add(*documents)
     monkeypatch.setattr(preparing, "LONG_RUN", 0)
-    monkeypatch.setattr(preparing, "_cores", lambda: 2)
+    monkeypatch.setattr("searchidx.children.cores", lambda: 2)
     monkeypatch.setattr("searchidx.ingest.MAX_BATCH", 20_000)
     monkeypatch.setattr(preparing._Helper, "ready", started)  # as fast a run may be over before it has started
     counts = []

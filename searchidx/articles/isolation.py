@@ -10,12 +10,12 @@ import json
 import os
 import select
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from searchidx.children import command
 from searchidx.types import Document, Failure, Source
 
 MEMORY = 2**30
@@ -36,7 +36,7 @@ MAX_ANSWER = 512 * 2**20
 """Longest answer in bytes; JSON writes a character as up to six."""
 _REMEDY = "save it anew with another program, or save its text in a file"
 MEMORY_REASON = f"parsing it needs more than {MEMORY >> 30} GiB of memory: {_REMEDY}"
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from searchidx.articles.worker import main; main()"
+_START = "from searchidx.articles.worker import main; main()"
 
 
 class _Died(Exception):
@@ -53,10 +53,8 @@ class _Worker:
     def __init__(self) -> None:
         import subprocess
 
-        path = json.dumps([entry for entry in sys.path if entry])
-        command = [sys.executable, "-P", "-c", _START, path]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
+        self._process = subprocess.Popen(command(_START), stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
         self._buffer = bytearray()
         self.waited = 0.0
 

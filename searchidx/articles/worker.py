@@ -9,12 +9,12 @@ import json
 import os
 import resource
 import select
-import signal
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from searchidx import children
 from searchidx.articles.isolation import CPU_SECONDS, IDLE_SECONDS, MAX_MEMBER, MEMORY
 from searchidx.types import Document, Failure, Source
 
@@ -26,9 +26,7 @@ def main() -> None:
     """Answer requests until standard input ends, or nothing comes."""
     from searchidx.articles import containers, formats
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a parser prints must not come among the answers
+    answers = children.answering()
     for limit, value in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_FSIZE, MAX_MEMBER),
@@ -44,7 +42,7 @@ def main() -> None:
         nonlocal last
         last = time.monotonic()
         renew()
-        _send(answers, answer)
+        children.say(answers, json.dumps(answer).encode(), b"\n")
 
     def tick(**answer: Any) -> None:
         """Say that it goes on, not too often."""
@@ -81,11 +79,3 @@ def _line() -> bytes:
             return b""
         line += piece
     return line
-
-
-def _send(answers: BinaryIO, answer: dict[str, Any]) -> None:
-    try:
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.flush()
-    except BrokenPipeError:  # nobody listens any more
-        os._exit(0)

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from searchidx.children import cores
 from searchidx.errors import SearchIdxError
 from searchidx.index import Index
 from searchidx.measuring.changes import small_changes
@@ -148,7 +149,7 @@ def machine() -> dict[str, Any]:
     """What the times depend on; the load is that of the last minute, in processes that want to run."""
     names = ("searchidx", "faiss-cpu", "tantivy", "numpy")
     return {
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "load": round(os.getloadavg()[0], 2),
         "platform": platform.platform(),
         "python": platform.python_version(),

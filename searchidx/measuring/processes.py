@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from searchidx.children import command
 from searchidx.errors import SearchIdxError
 from searchidx.ingest import Progress
 
 IMPORTS = "import numpy, faiss, tantivy, typer"
 """The baseline of a cold search: nothing but its libraries."""
-_HERE = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
-"""A new process finds what this one finds."""
-_SEARCH = "from searchidx.cli import main; sys.exit(main(sys.argv[1:]))"
+_SEARCH = "import sys; from searchidx.cli import main; sys.exit(main(sys.argv[1:]))"
 _MEMORY = """
+import json, sys
 from searchidx.index import Index
 asked = json.load(sys.stdin)
 with Index.open(asked["folder"]) as index:
@@ -74,8 +73,8 @@ def cold_search(folder: Path, queries: Sequence[str], runs: int, progress: Calla
     search, imports = list[float](), list[float]()
     for number in range(runs + 1):
         text = queries[number % len(queries)]
-        search.append(_seconds([_HERE + _SEARCH, _path(), "search", "-i", str(folder.absolute()), "--", text]))
-        imports.append(_seconds([_HERE + IMPORTS, _path()]))
+        search.append(_seconds(_SEARCH, "search", "-i", str(folder.absolute()), "--", text))
+        imports.append(_seconds(IMPORTS))
         progress(Progress("cold", done=number + 1, total=runs + 1))
     return Cold(tuple(search[1:]), tuple(imports[1:]))
 
@@ -84,29 +83,24 @@ def memory(folder: Path, queries: Sequence[str], k: int, progress: Callable[[Pro
     """What a process takes that opens an index and asks all queries, hybrid."""
     progress(Progress("memory", total=1))
     asked = json.dumps({"folder": str(folder.absolute()), "queries": list(queries), "k": k})
-    told = json.loads(_run([_HERE + _MEMORY, _path()], asked))
+    told = json.loads(_run(_MEMORY, given=asked))
     progress(Progress("memory", done=1, total=1))
     return Memory(told["VmHWM:"], told["RssAnon:"], told["RssFile:"] + told["RssShmem:"])
 
 
-def _path() -> str:
-    return json.dumps([entry for entry in sys.path if entry])
-
-
-def _seconds(arguments: list[str]) -> float:
+def _seconds(code: str, *arguments: str) -> float:
     began = time.perf_counter()
-    _run(arguments)
+    _run(code, *arguments)
     return time.perf_counter() - began
 
 
-def _run(arguments: list[str], given: str = "") -> str:
+def _run(code: str, *arguments: str, given: str = "") -> str:
     """Standard output of Python with some code and arguments.
 
     Raises:
         SearchIdxError: it failed; the message has its last line.
     """
-    command = [sys.executable, "-P", "-c", *arguments]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(command(code, *arguments), input=given, capture_output=True, text=True, errors="replace")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise SearchIdxError(f"a search in a process of its own failed ({last}): see what searchidx search says")
