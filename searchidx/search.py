@@ -121,7 +121,7 @@ class _Found:
         parts: what the relevance of each group was calculated from.
         relevance: of each group.
         condition: what articles must meet, or None.
-        copies: whether other articles of the same story are to be listed with a hit.
+        stories: of candidates whose articles have copies, which are to be listed with a hit; by passage id.
     """
 
     query: Query
@@ -130,7 +130,7 @@ class _Found:
     parts: Sequence[Mapping[str, float]]
     relevance: Sequence[float]
     condition: Condition | None
-    copies: bool
+    stories: Mapping[int, int]
 
 
 def _candidates(question: Question, store: Store, legs: Mapping[str, PassageIndex], encoder: Encoder | None) -> _Found:
@@ -144,7 +144,7 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
         rankings = {name: leg.search(query, depth, allowed) for name, leg in legs.items()}
         completed = _completed(rankings, query, legs)
         merged = _merge(rankings, completed, question, encoder)
-        groups = _groups(merged, question, store)
+        groups, stories = _groups(merged, question, store)
         if len(groups) >= question.k or all(len(ranking) < depth for ranking in rankings.values()):
             break
         depth *= 4  # few articles hold many of the candidates: look deeper, so that k are found where k exist
@@ -159,8 +159,7 @@ def _candidates(question: Question, store: Store, legs: Mapping[str, PassageInde
     parts = [{"share": shares[group[0][0]], **whole} for group in groups[: None if question.dated else question.k]]
     relevance = calibration.relevance(parts, calibration.weights_of(question.mode, _kind(encoder)))
     kept = sum(value >= question.min_score for value in relevance)  # they never increase
-    copies = not question.all_copies
-    found = _Found(query, said, groups[:kept], parts[:kept], relevance[:kept], condition, copies)
+    found = _Found(query, said, groups[:kept], parts[:kept], relevance[:kept], condition, stories)
     return _by_date(found, question, store) if question.dated else found
 
 
@@ -237,21 +236,25 @@ def _kind(encoder: Encoder | None) -> str:
     return encoder.fingerprint.partition(":")[0] if encoder else ""
 
 
-def _groups(merged: Ranking, question: Question, store: Store) -> list[list[tuple[int, float]]]:
-    """Candidates the store still knows, by article; each alone where no grouping is asked; of copies the best."""
+def _groups(
+    merged: Ranking, question: Question, store: Store
+) -> tuple[list[list[tuple[int, float]]], Mapping[int, int]]:
+    """Candidates the store still knows, by article; each alone where no grouping is asked; of copies the best.
+
+    With them the stories of those that have copies, by passage id; none where all copies are asked for.
+    """
     owners = store.owners([passage_id for passage_id, _ in merged])
-    if not question.all_copies:
-        stories = store.stories(list(owners))
+    stories = {} if question.all_copies else store.stories(list(owners))
+    if stories:
         merged = without_copies([found for found in merged if found[0] in owners], owners, stories)
     if not question.group:
         owners = {passage_id: passage_id for passage_id in owners}
-    return fold(merged, owners)
+    return fold(merged, owners), stories
 
 
 def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
     shown = [[passage_id for passage_id, _ in group[: MAX_OTHERS + 1]] for group in found.groups]
     passages = store.passages([passage_id for group in shown for passage_id in group])
-    stories = store.stories([ids[0] for ids in shown]) if found.copies else {}
     hits: list[Hit] = []
     for ids, group, parts, score in zip(shown, found.groups, found.parts, found.relevance, strict=True):
         if ids[0] not in passages:  # dropped by a writer since the legs were asked
@@ -260,7 +263,9 @@ def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
         legs = {name: said[ids[0]] for name, said in found.legs.items() if ids[0] in said}
         others = tuple(passages[i][0] for i in ids[1:] if i in passages)
         citation = cite(passage, document)
-        copies = _copies(stories[ids[0]], document.doc_id, found.condition, store) if ids[0] in stories else ()
+        copies = (
+            _copies(found.stories[ids[0]], document.doc_id, found.condition, store) if ids[0] in found.stories else ()
+        )
         rank, merged = len(hits) + 1, group[0][1]
         hits.append(
             Hit(rank, score, merged, passage, document, legs, citation, others=others, parts=parts, copies=copies)
@@ -268,8 +273,10 @@ def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
     return _highlighted(hits, found.query, encoder, store.setting("language"))
 
 
-def _copies(story: int, doc_id: str, condition: Condition | None, store: Store) -> tuple[Copy, ...]:
+def _copies(story: int | None, doc_id: str, condition: Condition | None, store: Store) -> tuple[Copy, ...]:
     """The other articles of a story that pass the filters."""
+    if story is None:
+        return ()
     sql, parameters = (condition.sql, condition.parameters) if condition else ("1", ())
     found = store.copies_of(story, doc_id, MAX_COPIES, sql, parameters)
     return tuple(Copy(d.doc_id, d.title, d.source, d.published, d.uri) for d in found)

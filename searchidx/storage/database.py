@@ -124,6 +124,10 @@ class Database:
                 if not nested:
                     self._connection.execute("COMMIT")
 
+    def has_format(self, number: int) -> bool:
+        """Whether it has the tables of a format; one that no writer has opened since may have an older one."""
+        return int(self._rows("PRAGMA user_version")[0][0]) >= number
+
     def setting(self, key: str) -> Any:
         """A setting of the index (JSON value), or None."""
         rows = self._rows("SELECT value FROM settings WHERE key = ?", (key,))

@@ -72,6 +72,7 @@ class Recurrence:
         connection: to the store.
         rows: what a statement finds there.
         by_ids: what a statement finds for any number of ids, which take the place of its ``{}``.
+        has_format: whether the store has the tables of a format.
     """
 
     def __init__(
@@ -79,16 +80,18 @@ class Recurrence:
         connection: sqlite3.Connection,
         rows: Callable[[str, Sequence[Any]], list[Any]],
         by_ids: Callable[[str, Sequence[Any]], list[Any]],
+        has_format: Callable[[int], bool],
     ) -> None:
         self._connection = connection
         self._rows = rows
         self._by_ids = by_ids
+        self._has_format = has_format
 
     # reading
 
     def shares(self, site: str) -> dict[int, Share]:
         """The blocks of a site that have a level, by their numbers."""
-        if not self._exists():
+        if not self._has_format(3):
             return {}
         sql = (
             "SELECT block, r.articles, s.articles, level FROM recurring r JOIN sites s USING (site) "
@@ -98,17 +101,13 @@ class Recurrence:
 
     def status(self) -> dict[str, int]:
         """How many blocks recur, on how many sites, and on how many sites earlier articles wait for ``sync``."""
-        if not self._exists():
+        if not self._has_format(3):
             return {"blocks": 0, "sites": 0, "waiting": 0}
         sql = (
             "SELECT count(*), count(DISTINCT site), (SELECT count(*) FROM sites WHERE changed) FROM recurring "
             "WHERE articles >= 5 AND level > 0"
         )
         return dict(zip(("blocks", "sites", "waiting"), self._rows(sql, ())[0], strict=True))
-
-    def _exists(self) -> bool:
-        """False in an index of an older version that nothing was written to since."""
-        return bool(self._rows("SELECT 1 FROM sqlite_master WHERE name = 'recurring'", ()))
 
     def changed_sites(self) -> list[str]:
         """Sites on which a block was found, or was found wrong, since their articles were last looked at."""

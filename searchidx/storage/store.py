@@ -68,8 +68,8 @@ class Store(Database):
         super().__init__(folder)
         self._matched_at = -1
         self._matched: dict[tuple[Any, ...], IdSet] = {}  # answers of ``matching`` at that position
-        self._columns = f"{_DOCUMENT}, {'d.checksum' if schema.format_of(self._connection) > 2 else 'NULL'}"
-        self.recurrence = Recurrence(self._connection, self._rows, self._by_ids)
+        self._columns = f"{_DOCUMENT}, {'d.checksum' if self.has_format(3) else 'NULL'}"
+        self.recurrence = Recurrence(self._connection, self._rows, self._by_ids, self.has_format)
 
     # settings and changes
 
@@ -267,7 +267,7 @@ class Store(Database):
 
     def stories(self, ids: Sequence[int]) -> dict[int, int]:
         """The story of each passage whose article has copies, by passage id; a story is one group of copies."""
-        if not self._compared():
+        if not self.has_format(3):
             return {}
         sql = (
             "SELECT passage_id, story FROM passages JOIN fingerprints USING (document) "
@@ -287,7 +287,7 @@ class Store(Database):
 
     def copy_counts(self) -> dict[str, int]:
         """Stories with several articles, these articles, and articles that were not compared with others yet."""
-        if not self._compared():
+        if not self.has_format(3):
             return {"stories": 0, "articles": 0, "pending": self.counts()["documents"]}
         row = self._rows(
             "SELECT count(DISTINCT story), count(*), (SELECT count(*) FROM documents) - "
@@ -297,14 +297,10 @@ class Store(Database):
 
     def copy_problems(self) -> list[str]:
         """What is wrong with fingerprints and groups of copies, a sentence each."""
-        if not self._compared():
+        if not self.has_format(3):
             return []
         with self._mapped():
             return list(Copies(self._connection).problems())
-
-    def _compared(self) -> bool:
-        """Whether there are fingerprints: a reader may have an index that no writer has opened since format 3."""
-        return int(self._rows("PRAGMA user_version")[0][0]) >= 3
 
     def last_passage_id(self) -> int:
         """The highest passage id given so far."""
