@@ -6,18 +6,12 @@ import json
 
 import pytest
 from cli_tools import run, somewhere_else  # noqa: F401 - fixtures
-from web_tools import BODY, canary, page, site  # noqa: F401 - fixtures
+from web_tools import BODY, add, canary, index, page, site  # noqa: F401 - fixtures
 
 from searchidx import Index
 
 FULL = "".join(f"<p>{BODY} Part {number} of the report.</p>" for number in range(3))
 HEAD = '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>'
-
-
-@pytest.fixture
-def index(tmp_path):
-    with Index.create(tmp_path / "index") as index:
-        yield index
 
 
 def rss(*items):
@@ -27,10 +21,6 @@ def rss(*items):
         for number, (title, link, content) in enumerate(items)
     )
     return 200, {"Content-Type": "application/rss+xml"}, f"{HEAD}{''.join(rows)}</channel></rss>".encode()
-
-
-def add(index, address):
-    return index.add(address, allow_private=True)
 
 
 def test_the_text_of_a_feed_stands_in_for_a_page_that_is_not_given(site, index):

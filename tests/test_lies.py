@@ -7,22 +7,11 @@ import time
 
 import pytest
 from document_tools import FISH, SALT, docx, paragraph, pdf, zipped
-from web_tools import BODY, page, site  # noqa: F401 - fixtures
+from web_tools import BODY, add, index, page, site  # noqa: F401 - fixtures
 
-from searchidx import Index
 from searchidx.articles import exchange, fetching
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
-
-
-@pytest.fixture
-def index(tmp_path):
-    with Index.create(tmp_path / "index") as index:
-        yield index
-
-
-def add(index, *addresses, **options):
-    return index.add(*addresses, allow_private=True, **options)
 
 
 def rss(*items):

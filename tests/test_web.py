@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 from cli_tools import ROOT, run, somewhere_else  # noqa: F401 - fixtures
-from web_tools import BODY, canary, page, site  # noqa: F401 - fixtures
+from web_tools import BODY, add, canary, index, page, site  # noqa: F401 - fixtures
 
 import searchidx
 from searchidx import Document, Index
@@ -26,16 +26,6 @@ RSS = '<?xml version="1.0"?><rss version="2.0" xmlns:dc="http://purl.org/dc/elem
 </channel></rss>'
 SITEMAP = '<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{}</urlset>'
 SITEMAPS = '<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{}</sitemapindex>'
-
-
-@pytest.fixture
-def index(tmp_path):
-    with Index.create(tmp_path / "index") as index:
-        yield index
-
-
-def add(index, *addresses, **options):
-    return index.add(*addresses, allow_private=True, **options)
 
 
 def sync(index):

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from searchidx import Index
 from searchidx.articles import fetching
 
 BODY = (
@@ -106,3 +107,15 @@ def canary():
     stop.set()
     thread.join()
     listener.close()
+
+
+@pytest.fixture
+def index(tmp_path):
+    """An empty index."""
+    with Index.create(tmp_path / "index") as index:
+        yield index
+
+
+def add(index, *addresses, **options):
+    """Add what the server gives; it is on loopback."""
+    return index.add(*addresses, allow_private=True, **options)
