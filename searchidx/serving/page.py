@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from searchidx import __version__
@@ -108,6 +108,10 @@ class Repeat(NamedTuple):
     span: Span | None
 
 
+Form: TypeAlias = Annotated[Asked, Depends()]
+"""What an address says of the form; the index may stand in its path."""
+
+
 class Result(NamedTuple):
     """A hit, its citation, and who says the same again: copies of the article, and hits after it."""
 
@@ -117,37 +121,15 @@ class Result(NamedTuple):
 
 
 @router.get("/")
-def search_page(
-    request: Request,
-    q: str = "",
-    index: str = "",
-    after: str = "",
-    before: str = "",
-    source: str = "",
-    sort: str = "",
-    k: str = "",
-) -> Response:
+def search_page(request: Request, asked: Form) -> Response:
     """The search page, with the results of a query where there is one."""
-    asked = Asked(q.strip(), index, after.strip(), before.strip(), source.strip(), sort, k)
-    return _page(request, asked, _search)
+    typed = {name: getattr(asked, name).strip() for name in ("q", "after", "before", "source")}
+    return _page(request, replace(asked, **typed), _search)
 
 
 @router.get("/article/{index}/{doc_id:path}")
-def article_page(
-    request: Request,
-    index: str,
-    doc_id: str,
-    start: str = "",
-    end: str = "",
-    q: str = "",
-    after: str = "",
-    before: str = "",
-    source: str = "",
-    sort: str = "",
-    k: str = "",
-) -> Response:
+def article_page(request: Request, asked: Form, doc_id: str, start: str = "", end: str = "") -> Response:
     """An article, with a passage of it marked where ``start`` and ``end`` say which; the rest is the way back."""
-    asked = Asked(q, index, after, before, source, sort, k)
     return _page(request, asked, lambda request, asked: _article(request, asked, doc_id, _span(start, end)))
 
 
