@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -70,6 +71,22 @@ def test_every_stage_runs_in_a_process_of_its_own_and_counts_what_it_finds(peers
     assert told["cold"]["first"] == ["0"]
     for name in ("add", "delete"):
         assert (told["change"][f"{name}_right"], told["change"][f"{name}_kept"]) == ("3 of 3", True)
+
+
+def test_a_part_that_is_measured_again_leaves_the_other_as_it_was(peers, task, tmp_path):
+    cache, results = tmp_path / "cache", tmp_path / "results"
+    shutil.copytree(task, cache / "tasks" / "time")
+    results.mkdir()
+    before = result("searchidx-minilm", 4.0) | {"judged": {"scifact": {"ndcg@10": 0.1}}}
+    (results / "searchidx-minilm.json").write_text(json.dumps(before))
+    peers("run").main(
+        tmp_path, cache, system=["searchidx-minilm"], judged_set=["time"], part=["judged"], results=results
+    )
+    after = json.loads((results / "searchidx-minilm.json").read_text())
+    assert after["judged"] == {"time": {"ndcg@10": 1.0}}
+    assert {key: after[key] for key in before if key != "judged"} == {
+        key: before[key] for key in before if key != "judged"
+    }
 
 
 def test_a_stage_that_fails_is_an_error_with_its_reason(peers, task, tmp_path):

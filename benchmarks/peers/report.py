@@ -55,9 +55,10 @@ PANELS = ("build, s", "query p50, ms", "cold, s", "memory, MB", "disk, MB", "add
 
 
 def read(folder: Path) -> list[Result]:
-    """The results there are, in the order of the systems."""
+    """The results there are, in the order of the systems; a system whose costs were not measured is left out."""
     paths = [folder / f"{name}.json" for name in SYSTEMS]
-    return [json.loads(path.read_text()) for path in paths if path.exists()]
+    results = [{"judged": {}, **json.loads(path.read_text())} for path in paths if path.exists()]
+    return [result for result in results if "build" in result]
 
 
 def table(results: Sequence[Result]) -> str:

@@ -19,7 +19,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from peers.data import SETS, judged_task, news_task
@@ -45,6 +45,8 @@ SYSTEMS = {
 """Names of systems, with the module and environment of each."""
 COLD_RUNS = 5
 LIMIT_S = 3600
+Part = Literal["costs", "judged"]
+PARTS: tuple[Part, ...] = ("costs", "judged")
 QUIET = 0.1
 """Share of the processor that other work may take before and after; beyond it a result is marked as not final."""
 
@@ -115,9 +117,10 @@ def cold(python: str, system: str, task: Path, index: Path) -> dict[str, Any]:
     return {"seconds": median(seconds[1:]), "fastest": min(seconds[1:]), "first": told["first"], "load": told["load"]}
 
 
-def measure(system: str, news: Path, judged: dict[str, Path], cache: Path) -> dict[str, Any]:
-    """All stages of one system."""
+def costs(system: str, news: Path, cache: Path) -> dict[str, Any]:
+    """What one system takes for the news passages, stage by stage, and what the machine did besides."""
     python, index = python_of(cache, SYSTEMS[system]), cache / "indexes" / f"{system}-{news.name}"
+    busy = [others()]
     told: dict[str, Any] = {"build": stage(python, system, "build", news, index)}
     if "error" not in told["build"]:
         told["search"] = stage(python, system, "search", news, index)
@@ -127,14 +130,28 @@ def measure(system: str, news: Path, judged: dict[str, Path], cache: Path) -> di
         shutil.copytree(index, copy)
         told["change"] = stage(python, system, "change", news, copy)
         shutil.rmtree(copy)
-    told["judged"] = {}
+    busy.append(others())
+    return {
+        **{key: told["build"].get(key) for key in ("versions", "note")},
+        "task": json.loads((news / "facts.json").read_text()),
+        "when": datetime.now(UTC).isoformat(timespec="minutes"),
+        "cores": len(os.sched_getaffinity(0)),
+        "others": busy,
+        "quiet": max(busy) <= QUIET,
+        **told,
+    }
+
+
+def effectiveness(system: str, judged: dict[str, Path], cache: Path) -> dict[str, Any]:
+    """nDCG@10 of one system on each judged set, which does not depend on what the machine does besides."""
+    python, told = python_of(cache, SYSTEMS[system]), dict[str, Any]()
     for name, task in judged.items():
-        small = index.with_name(f"{system}-{name}")
-        built = stage(python, system, "build", task, small)
-        found = built if "error" in built else stage(python, system, "search", task, small)
-        told["judged"][name] = {key: found[key] for key in ("ndcg@10", "query_p50_ms", "error") if key in found}
-        shutil.rmtree(small, ignore_errors=True)
-    return told
+        index = cache / "indexes" / f"{system}-{name}"
+        built = stage(python, system, "build", task, index)
+        found = built if "error" in built else stage(python, system, "search", task, index)
+        told[name] = {key: found[key] for key in ("ndcg@10", "error") if key in found}
+        shutil.rmtree(index, ignore_errors=True)
+    return {"judged": told}
 
 
 def main(
@@ -148,32 +165,24 @@ def main(
     judged_set: Annotated[
         list[str] | None, typer.Option(help="One of the judged sets; repeat it. All by default.")
     ] = None,
+    part: Annotated[list[Part] | None, typer.Option(help="Only this; what is there of the other stays.")] = None,
     results: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("peers/results"),
 ) -> None:
     """Measure the systems, one after the other."""
     data, cache = data.absolute(), cache.expanduser().absolute()
-    news = news_task(data, cache, vectors.absolute() if vectors else cache / "minilm", count)
-    judged = {name: task for name in judged_set or SETS if (task := judged_task(data, cache, name))}
     results.mkdir(parents=True, exist_ok=True)
     for name in system or SYSTEMS:
-        began, busy = time.perf_counter(), [others()]
-        told = measure(name, news, judged, cache)
-        busy.append(others())
-        facts = json.loads((news / "facts.json").read_text())
-        head = {
-            "system": name,
-            **{key: told["build"].get(key) for key in ("versions", "note")},
-            "task": facts,
-            "when": datetime.now(UTC).isoformat(timespec="minutes"),
-            "cores": len(os.sched_getaffinity(0)),
-            "others": busy,
-            "quiet": max(busy) <= QUIET,
-        }
-        (results / f"{name}.json").write_text(json.dumps({**head, **told}, indent=1) + "\n")
-        print(
-            f"{name}: {time.perf_counter() - began:.0f} s, other work {busy[0]:.0%} and {busy[1]:.0%} of the processor",
-            flush=True,
-        )
+        began, path = time.perf_counter(), results / f"{name}.json"
+        told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        if "costs" in (part or PARTS):
+            news = news_task(data, cache, vectors.absolute() if vectors else cache / "minilm", count)
+            told |= costs(name, news, cache)
+        if "judged" in (part or PARTS):
+            judged = {one: task for one in judged_set or SETS if (task := judged_task(data, cache, one))}
+            told |= effectiveness(name, judged, cache)
+        path.write_text(json.dumps({"system": name, **told}, indent=1) + "\n")
+        busy = " and ".join(f"{share:.0%}" for share in told.get("others", []))
+        print(f"{name}: {time.perf_counter() - began:.0f} s, other work {busy or '-'} of the processor", flush=True)
 
 
 if __name__ == "__main__":
