@@ -79,9 +79,7 @@ def test_a_part_that_is_measured_again_leaves_the_other_as_it_was(peers, task, t
     results.mkdir()
     before = result("searchidx-minilm", 4.0) | {"judged": {"scifact": {"ndcg@10": 0.1}}}
     (results / "searchidx-minilm.json").write_text(json.dumps(before))
-    peers("run").main(
-        tmp_path, cache, system=["searchidx-minilm"], judged_set=["time"], part=["judged"], results=results
-    )
+    peers("run").main(tmp_path, cache, system=["searchidx-minilm"], judged_set=["time"], part="judged", results=results)
     after = json.loads((results / "searchidx-minilm.json").read_text())
     assert after["judged"] == {"time": {"ndcg@10": 1.0}}
     assert {key: after[key] for key in before if key != "judged"} == {

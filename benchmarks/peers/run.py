@@ -46,7 +46,6 @@ SYSTEMS = {
 COLD_RUNS = 5
 LIMIT_S = 3600
 Part = Literal["costs", "judged"]
-PARTS: tuple[Part, ...] = ("costs", "judged")
 QUIET = 0.1
 """Share of the processor that other work may take before and after; beyond it a result is marked as not final."""
 
@@ -165,7 +164,7 @@ def main(
     judged_set: Annotated[
         list[str] | None, typer.Option(help="One of the judged sets; repeat it. All by default.")
     ] = None,
-    part: Annotated[list[Part] | None, typer.Option(help="Only this; what is there of the other stays.")] = None,
+    part: Annotated[Part | None, typer.Option(help="Only this; what is there of the other stays.")] = None,
     results: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("peers/results"),
 ) -> None:
     """Measure the systems, one after the other."""
@@ -174,10 +173,10 @@ def main(
     for name in system or SYSTEMS:
         began, path = time.perf_counter(), results / f"{name}.json"
         told: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-        if "costs" in (part or PARTS):
+        if part != "judged":
             news = news_task(data, cache, vectors.absolute() if vectors else cache / "minilm", count)
             told |= costs(name, news, cache)
-        if "judged" in (part or PARTS):
+        if part != "costs":
             judged = {one: task for one in judged_set or SETS if (task := judged_task(data, cache, one))}
             told |= effectiveness(name, judged, cache)
         path.write_text(json.dumps({"system": name, **told}, indent=1) + "\n")
