@@ -2,12 +2,14 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,27 @@ def test_ctrl_c_in_the_middle_keeps_what_was_finished_and_exits_with_130(tmp_pat
         assert kept["problems"] == []
         assert index.search("word0", mode="lexical")[0].document.doc_id == "a0"
         assert index.add(tmp_path / "many.jsonl").unchanged == kept["documents"]
+
+
+def test_too_little_memory_loses_nothing_that_was_finished_and_the_same_command_goes_on(tmp_path):
+    rows = (json.dumps({"id": f"a{i}", "text": f"word{i} " + "The court ruled on trade. " * 100}) for i in range(2000))
+    (tmp_path / "many.jsonl").write_text("\n".join(rows))
+    command, failed = [sys.executable, "-m", "searchidx", "add", "many.jsonl", "-i", str(tmp_path / "i")], []
+    for megabytes in (250, 450, 650):  # of addresses, which is more than what is used
+        limit = partial(resource.setrlimit, resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit, check=False)
+        assert "Traceback" not in run.stderr
+        if run.returncode > 0:  # below zero a library has ended the process, which is as good as a kill
+            assert "not enough memory" in run.stderr
+        failed.append(run.returncode != 0)
+        if kept := documents_in(tmp_path / "i" / "store.db"):
+            with Index.open(tmp_path / "i") as index:
+                status = index.status(check=True)
+                assert (status["problems"], status["documents"]) == ([], kept)
+    assert failed[0], "250 MB were enough"
+    with Index.open(tmp_path / "i") if (tmp_path / "i").exists() else Index.create(tmp_path / "i") as index:
+        index.add(tmp_path / "many.jsonl")
+        assert (index.status()["documents"], index.status(check=True)["problems"]) == (2000, [])
 
 
 def documents_in(path):

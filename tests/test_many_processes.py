@@ -82,10 +82,10 @@ def test_32_threads_of_one_process_see_the_same(memory, board):
     told(f"32 threads, {written['versions']} versions", results)
 
 
-def test_two_writers_take_turns_when_they_are_told_to_wait(memory, board):
-    first, second = (started("writer", memory, SECONDS / 4) for _ in range(2))
-    assert finished(first)[0]["versions"] > 1
-    assert finished(second)[0]["versions"] > 1
+@pytest.mark.parametrize("writers", [2, 8])
+def test_writers_take_turns_when_they_are_told_to_wait(memory, board, writers):
+    started_ones = [started("writer", memory, SECONDS * writers / 8) for _ in range(writers)]
+    assert all(finished(one)[0]["versions"] > 1 for one in started_ones)
     assert_sound(memory)
 
 
@@ -100,3 +100,39 @@ def test_the_lock_of_a_killed_writer_is_free_at_once_and_its_work_is_finished(me
         known = board.acknowledged()
         assert int(index.get("first").text.split(" v", 1)[1].split("p", 1)[0]) >= known
         assert index.status(check=True)["problems"] == []
+
+
+FORKED = """
+import os, sys
+from searchidx import Document, Index
+
+index = Index.open(sys.argv[1])
+index.search("article")
+asked, told = os.pipe()
+children = []
+for number in range(4):
+    children.append(os.fork())
+    if not children[-1]:
+        os.close(told)
+        os.read(asked, 1)  # until the parent has written
+        found = [hit.document.doc_id for hit in index.search("parent", k=1, mode="lexical")]
+        own = index.add(Document(f"child{number}", f"Written by child {number}."), wait=60).added
+        seen = index.search(f"child {number}", k=1, mode="lexical")[0].document.doc_id
+        index.close()
+        os._exit(0 if (found, own, seen) == (["parent"], 1, f"child{number}") else 1)
+index.add(Document("parent", "Written by the parent."))
+os.close(told)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+print(sorted(document.doc_id for document in index.list() if "child" in document.doc_id or "parent" == document.doc_id))
+print(index.status(check=True)["problems"])
+"""
+
+
+def test_an_open_index_can_be_used_on_both_sides_of_a_fork(memory, board):
+    run = subprocess.run(
+        [sys.executable, "-c", FORKED, str(memory / "index")],
+        capture_output=True, text=True, cwd=WORKER.parents[1], timeout=120, check=False,
+    )  # fmt: skip
+    assert run.stdout.splitlines() == ["[0, 0, 0, 0]", "['child0', 'child1', 'child2', 'child3', 'parent']", "[]"], (
+        run.stderr
+    )

@@ -123,6 +123,10 @@ def _hang_up() -> int:
     return 0
 
 
+_NO_MEMORY = ("Cannot allocate memory", "failed to map segment")
+"""What the system says of it, to ``mmap`` and when a library is loaded."""
+
+
 def _explain(error: BaseException) -> tuple[int, str]:
     """Exit status and message for an error."""
     if isinstance(error, Interrupted):
@@ -133,6 +137,12 @@ def _explain(error: BaseException) -> tuple[int, str]:
         return 2, f"error: {_usage(error)}"
     if isinstance(error, SearchIdxError):
         return 1, f"error: {error}"
+    if (
+        isinstance(error, MemoryError)
+        or "Cannot allocate memory" in str(error)
+        or "failed to map segment" in str(error)
+    ):
+        return 1, "error: there is not enough memory; what was finished is kept: make room and run the same again"
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return 1, f"error: {place}{error.strerror or error}"

@@ -200,7 +200,7 @@ def _map_tensor(path: Path, start: int, header: dict[str, Any], name: str) -> np
         if end - begin != math.prod(shape) * dtype.itemsize or start + end > path.stat().st_size:
             raise ValueError(f"{name} is cut short")
         return np.asarray(np.memmap(path, dtype=dtype, mode="r", offset=start + begin, shape=shape))
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise EncoderNotFound(f"{path} is damaged or no safetensors file ({error}); copy the model again") from error
 
 

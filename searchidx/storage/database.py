@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -53,6 +54,7 @@ class Database:
         self.folder = folder
         self._lock = threading.RLock()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._process = os.getpid()
         if not (folder / FILE).is_file():
             raise IndexNotFound(_not_found(folder))
         with self._mapped():
@@ -75,6 +77,11 @@ class Database:
             return open_database(Path(self._copy.name) / FILE, "mode=rw")
         return open_database(path, "mode=ro&immutable=1")
 
+    def _reopen(self) -> None:
+        """Open the file anew after a fork: a connection is of one process (sqlite.org/howtocorrupt.html, 2.6)."""
+        self._of_parent = self._connection  # neither used nor closed here
+        self._connection, self._process = self._connect(), os.getpid()
+
     def close(self) -> None:
         """Close the file; safe to call twice."""
         self._connection.close()
@@ -86,6 +93,8 @@ class Database:
         """One thread at a time, and SQLite's errors as ours."""
         with self._lock:
             try:
+                if self._process != os.getpid():
+                    self._reopen()
                 yield
             except sqlite3.ProgrammingError as error:
                 raise StorageError(f"{self.folder} is closed: open it again") from error
