@@ -2,8 +2,8 @@
 
     python benchmarks/history.py --data ../shared/data --cache CACHE [COMMIT...]
 
-Each commit is unpacked into a temporary folder and runs there in the present environment, in turns, a few rounds of all
-of them; the fastest round counts. Commits that are given come after those of ``STEPS``; the last row is the present one.
+Each commit is unpacked into a temporary folder and runs there in the present environment, in turns, a few rounds of
+all of them; the fastest round counts. Commits that are given come after those of ``STEPS``, the present one is last.
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ def table(steps: dict[str, str], corpus: Path, rounds: int) -> list[str]:
             for commit in steps:
                 rows[commit].append(added(Path(name).resolve() / commit, corpus))
                 print(f"round {number + 1}, {commit}: {rows[commit][-1]}", file=sys.stderr, flush=True)
-    lines = ["| commit | what was new | passages | passages/s | us of processor time a passage |", "|---|---|---|---|---|"]
+    lines = [
+        "| commit | what was new | passages | passages/s | us of processor time a passage |",
+        "|---|---|---|---|---|",
+    ]
     for commit, what in steps.items():
         passages = rows[commit][0]["passages"]
         clock, processor = (min(row[name] for row in rows[commit]) for name in ("clock", "processor"))
