@@ -83,9 +83,9 @@ def main(
         )
         print(f"| questions | {' | '.join(f'{some} lists' for some in tried)} | lists for {TARGET} |")
         print("|---" * (len(tried) + 2) + "|")
-        for label, name in SETS.items():
-            vectors = index.encoder.encode_queries(questions(data, name, number))
-            bounds = tenth(store, vectors)
+        asked = [index.encoder.encode_queries(questions(data, name, number)) for name in SETS.values()]
+        nearest = np.split(tenth(store, np.concatenate(asked)), np.cumsum([len(vectors) for vectors in asked])[:-1])
+        for label, vectors, bounds in zip(SETS, asked, nearest, strict=True):
             cells = [reached(leg, some, vectors, bounds) for some in tried]
             needed, _ = measure(state.segments, state.means, state.flags(state.last_id), vectors, TARGET)
             told = " | ".join(f"{share:.3f} ({took:.1f} ms)" for share, took in cells)

@@ -25,10 +25,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from news import queries
-from scale_table import added, disk_of
+from scale_table import added
 
 from searchidx import Document, Index
 from searchidx.children import command
+from searchidx.measuring import disk
 from searchidx.measuring.latency import recall
 from searchidx.storage.store import Store
 
@@ -145,8 +146,7 @@ app = typer.Typer()
 
 
 def _size(path: Path) -> int:
-    sizes = disk_of(path)
-    return sum(sizes.values()) - sizes["text"]
+    return sum(disk(path).values())
 
 
 def _told(times: dict[str, Any]) -> str:
