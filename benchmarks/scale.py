@@ -1,5 +1,6 @@
 """The corpus of a million and more passages: real texts once, then with words exchanged until there are enough.
 
+    python benchmarks/scale.py table --data ../shared/data --cache CACHE     # at 10 thousand to 2 million passages
     python benchmarks/scale.py corpus --data ../shared/data --cache CACHE --articles 300000
     searchidx add CACHE/scale-300000.jsonl -i INDEX
     python benchmarks/scale.py measure INDEX --data ../shared/data
@@ -11,14 +12,15 @@ again with one word in five exchanged for another word of the corpus, as often a
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import json
 import lzma
-import resource
-import time
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,8 +28,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from news import lines, queries
+from scale_table import added, disk_of, markdown
+from updates import Updates, asked, summary
 
+import searchidx
 from searchidx import Index
+from searchidx.measuring import cold_search, machine, memory
 
 EXCHANGED = 0.2
 """Share of the words that a copy has from elsewhere."""
@@ -40,6 +46,10 @@ FILTERS: dict[str, dict[str, Any]] = {
     "published 2018 and later": {"after": "2018"},
 }
 """Numbers that have nothing to do with what is said, and a date, which has."""
+SIZES = {0: 0, 10_000: 1_035, 100_000: 9_930, 1_000_000: 302_000, 2_000_000: 640_500}
+"""Passages, and the articles that have about so many."""
+ORIGINALS = 278_178
+"""Articles that are no copies."""
 app = typer.Typer()
 
 
@@ -84,75 +94,9 @@ def articles(data: Path) -> Iterator[dict[str, Any]]:
             yield row | {"metadata": {**row.get("metadata", {}), "share": int(rng.integers(1000))}}
 
 
-Times = list[tuple[float, float]]
-"""Seconds on the clock and of processor time: on a machine with other work only the second compare."""
-
-
-@contextmanager
-def timed(times: Times) -> Iterator[None]:
-    began, busy = time.perf_counter(), time.process_time()
-    yield
-    times.append((time.perf_counter() - began, time.process_time() - busy))
-
-
-def changed(index: Index, number: int) -> Times:
-    """From one article's replacement to its being found, again and again."""
-    times: Times = []
-    names = [document.doc_id for document in islice(index.list(), number)]
-    for name in names:
-        document, word = index.get(name), f"zorgblat{time.time_ns()}"
-        assert document
-        with timed(times):
-            index.add(replace(document, text=f"{document.text} Revised {word}."))
-            found = index.search(word, mode="lexical")
-        assert found[0].document.doc_id == name
-    return times
-
-
-def asked(index: Index, texts: list[str], **options: Any) -> Times:
-    times: Times = []
-    for text in texts:
-        with timed(times):
-            index.search(text, **options)
-    return times
-
-
-def told(name: str, times: Times) -> None:
-    parts = []
-    for label, column in zip(("clock", "processor"), np.array(times).T * 1000, strict=True):
-        p50, p95 = np.percentile(column[1:], [50, 95])
-        parts.append(f"{label}: p50 {p50:6.1f}  p95 {p95:6.1f}  first {column[0]:6.1f} ms")
-    print(f"{name:26} {'   '.join(parts)}", flush=True)
-
-
-@app.command()
-def measure(
-    path: Path,
-    data: Annotated[Path, typer.Option()],
-    number: int = 200,
-    changes: int = 0,
-) -> None:
-    """Warm hybrid queries, k=10, with and without filters; then ``--changes`` replacements of one article each."""
-    texts = queries(data, number)
-    with Index.open(path) as index:
-        status = index.status()
-        print(f"{status['documents']} articles, {status['passages']} passages; dense {status['dense']}")
-        for name, options in FILTERS.items():
-            told(name, asked(index, texts, **options))
-        if changes:
-            told("one article replaced", changed(index, changes))
-            told("no filter, afterwards", asked(index, texts))
-            print(index.status()["dense"], index.status()["lexical"])
-    files = {part.name: [part] if part.is_file() else [*part.iterdir()] for part in path.iterdir()}
-    sizes = {name: sum(file.stat().st_size for file in some) for name, some in files.items()}
-    print("bytes a passage:", {name: round(size / status["passages"]) for name, size in sizes.items() if size > 10_000})
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"memory of this process at its peak: {peak:.0f} MB, what is mapped of the files among it")
-
-
 @app.callback()
 def main() -> None:
-    """Corpora for the benchmarks of scale."""
+    """Corpora for the benchmarks of scale, and what an index of each costs."""
 
 
 @app.command()
@@ -160,14 +104,96 @@ def corpus(
     data: Annotated[Path, typer.Option()],
     cache: Annotated[Path, typer.Option()],
     number: Annotated[int, typer.Option("--articles")],
-) -> None:
-    """Write some articles as JSONL; prints the path."""
+) -> Path:
+    """Write some articles as JSONL, from a longer file where there is one; prints the path."""
     cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"scale-{number}.jsonl"
-    with open(path, "w", encoding="utf-8") as file:
-        for row in islice(articles(data), number):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    print(path)
+    path, unfinished = cache / f"scale-{number}.jsonl", cache / f"scale-{number}.part"
+    if not path.exists():
+        longer = [file for file in cache.glob("scale-*.jsonl") if int(file.stem.split("-")[1]) > number]
+        with open(unfinished, "w", encoding="utf-8") as file:
+            if longer:
+                with open(longer[0], encoding="utf-8") as whole:
+                    file.writelines(islice(whole, number))
+            else:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in islice(articles(data), number))
+        unfinished.replace(path)
+    print(path, file=sys.stderr)
+    return path
+
+
+@app.command()
+def measure(
+    path: Path, data: Annotated[Path, typer.Option()], number: int = 100, changes: int = 0, as_json: bool = False
+) -> None:
+    """Warm queries, k=10, with and without filters; ``--changes`` changes articles of the index, and adds and removes.
+
+    Set OPENBLAS_NUM_THREADS=1, as ``table`` does: numpy's second thread spins while it waits.
+    """
+    texts = queries(data, number)
+    with Index.open(path) as index:
+        found: dict[str, Any] = {
+            "status": index.status(),
+            "queries": {name: summary(asked(index, texts, **options)) for name, options in FILTERS.items()},
+            "modes": {mode: summary(asked(index, texts, mode=mode)) for mode in ("dense", "lexical")},
+        }
+    if changes:
+        with Updates(path) as updates:
+            for _ in range(changes):
+                updates.one()
+            found["changes"] = updates.to_dict()
+    print(json.dumps(found, indent=None if as_json else 1))
+
+
+def row_of(corpus_path: Path, index: Path, data: Path, number: int, changes: int, cold_runs: int) -> dict[str, Any]:
+    """Everything that is told of one size: built by the command, then measured in new processes."""
+    row: dict[str, Any] = {"machine": machine(), "add": added(corpus_path, index), "disk": disk_of(index)}
+    print(f"  added: {row['add']}", flush=True)
+    texts = queries(data, number)
+    row["cold"] = cold_search(index, texts, cold_runs, lambda _: None).to_dict()
+    used = memory(index, texts, 10, lambda _: None)
+    row["memory"] = {"private": used.private, "mapped": used.mapped}
+    print(f"  cold: {row['cold']}, memory: {row['memory']}", flush=True)
+    own = [sys.executable, __file__, "measure", str(index), "--data", str(data), "--number", str(number)]
+    run = subprocess.run(
+        [*own, "--changes", str(changes), "--as-json"],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return row | json.loads(run.stdout.splitlines()[-1])
+
+
+@app.command()
+def table(
+    data: Annotated[Path, typer.Option()],
+    cache: Annotated[Path, typer.Option()],
+    sizes: Annotated[str, typer.Option(help="passages, about")] = "10000,100000,1000000,2000000",
+    output: Annotated[Path, typer.Option(help="rows as JSON; the table stands beside it as .md")] = Path("scale.json"),
+    number: Annotated[int, typer.Option(help="queries")] = 100,
+    changes: Annotated[int, typer.Option(help="articles changed, one at a time")] = 100,
+    cold_runs: Annotated[int, typer.Option(help="processes that search from nothing")] = 11,
+    keep: Annotated[bool, typer.Option(help="leave the indexes in the cache")] = False,
+) -> None:
+    """Build and measure an index of each size; sizes that stand in the output already are left out."""
+    compileall.compile_dir(Path(searchidx.__file__).parent, quiet=1)  # as pip does
+    rows = json.loads(output.read_text()) if output.exists() else {}
+    wanted = [size for size in map(int, sizes.split(",")) if str(size) not in rows]
+    numbers = [int(np.interp(size, list(SIZES), list(SIZES.values()))) for size in wanted]
+    if numbers:
+        corpus(data, cache, max(numbers))
+    for size, articles_of_it in zip(wanted, numbers, strict=True):
+        print(f"{size:,} passages", flush=True)
+        path, index = corpus(data, cache, articles_of_it), cache / f"scale-index-{size}"
+        shutil.rmtree(index, ignore_errors=True)
+        row = row_of(path, index, data, number, changes, cold_runs)
+        rows[str(size)] = row | {"varied": max(0, articles_of_it - ORIGINALS)}
+        output.write_text(json.dumps(dict(sorted(rows.items(), key=lambda row: int(row[0]))), indent=1))
+        if not keep:
+            shutil.rmtree(index)
+    text = markdown(json.loads(output.read_text()))
+    output.with_suffix(".md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":
