@@ -135,11 +135,11 @@ class LexicalIndex:
         try:
             state = self._look(self._state)
         except ValueError:
-            if self._segments.begun():
-                raise
-            if self._segments.writable:  # somebody has deleted it
-                self._start_over()
-            return self._state
+            if not self._segments.begun():
+                if self._segments.writable:  # somebody has deleted it
+                    self._start_over()
+                return self._state
+            state = self._look(self._state)  # it has begun since, or is damaged
         self.replaced = state.tag not in (None, self._tag)
         anew = self.replaced or (state.tag is None and self._state.tag is not None)
         return self._state if anew and not self._segments.writable else state
