@@ -15,7 +15,6 @@ from searchidx.errors import SearchIdxError, StorageError
 from searchidx.reader import Reader
 from searchidx.storage.analysis import UNKNOWN, check_language
 from searchidx.storage.database import FILE
-from searchidx.storage.lock import writer_lock
 from searchidx.storage.store import check_furniture
 from searchidx.storage.writer import StoreWriter, describe, make_store
 from searchidx.types import Document, Encoder, Failure, Furniture, Report
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
 class Index(Reader):
     """An index of articles in one folder.
 
-    Make one with ``create`` or ``open``; use it as a context manager or call ``close``. Reading, which is in
-    ``searchidx.reader``, is safe from several threads and processes at once; one process writes at a time.
+    Make one with ``create`` or ``open``; use it as a context manager or call ``close``. It may be used from several
+    threads and processes at once. One writes at a time: the threads of one object wait for each other. Nobody who
+    reads waits for a writer; reading is in ``searchidx.reader``.
 
     Attributes:
         folder: where it lies.
@@ -128,11 +128,12 @@ class Index(Reader):
         self.close()
 
     def close(self) -> None:
-        """Let go of all files; safe to call twice."""
+        """Let go of all files, once a thread that writes is done; safe to call twice."""
+        self._arranger.close()
+        if self._wrote:  # where another process is writing, that one will fold the log
+            with suppress(SearchIdxError), self._arranger.turn():
+                StoreWriter(self.folder).close()
         with self._mutex:
-            if self._wrote:  # where another process is writing, that one will fold the log
-                with suppress(SearchIdxError), writer_lock(self.folder):
-                    StoreWriter(self.folder).close()
             self._legs.close()
             self._store.close()
             self._wrote = False
@@ -141,8 +142,12 @@ class Index(Reader):
 
     @contextmanager
     def _writing(self, wait: float = 0.0, *, anew: bool = False) -> Iterator[StoreWriter]:
-        """Hold the lock and a writing store; the arrangements may write too until it ends. ``anew`` forgives losses."""
-        with self._mutex, writer_lock(self.folder, wait), self._legs.owned():
+        """Hold the lock and a writing store; ``anew`` forgives losses.
+
+        The reading half takes no part: it follows, as if another process wrote.
+        """
+        with self._arranger.turn(wait):
+            self._store.position()  # one that was closed says so
             writer = StoreWriter(self.folder)
             self._wrote = True
             try:
@@ -196,7 +201,7 @@ class Index(Reader):
             items = [source if isinstance(source, Document) else os.fspath(source) for source in sources]
             with self._ingest(writer, progress, mirror=False, allow_private=allow_private) as run:
                 report = run.add(items, limit=limit, since=since)
-            self._legs.catch_up(progress)
+            self._arranger.legs.catch_up(progress)
         return report
 
     def remove(self, *doc_ids: str, wait: float = 0.0) -> Report:
@@ -210,7 +215,7 @@ class Index(Reader):
             with writer.transaction():
                 removed = writer.remove(list(known))
                 known |= {doc_id: None for doc_id in doc_ids if doc_id not in known and writer.forget_root(doc_id)}
-            self._legs.catch_up()
+            self._arranger.legs.catch_up()
         missing = [Failure(doc_id, "no article has this id") for doc_id in doc_ids if doc_id not in known]
         return Report(removed=removed, seconds=time.monotonic() - began, failed=tuple(missing))
 
@@ -262,13 +267,16 @@ class Index(Reader):
                     writer.recurrence.keep([block.number for text in body for block in recurring.pieces(text)])
             if rebuild:
                 mend_vectors(writer, self.encoder)
-                self._legs.rebuild()
+                self._arranger.legs.rebuild()
                 with writer.transaction():
                     writer.copies.forget()
             with self._ingest(writer, progress, mirror=True, allow_private=allow_private) as run:
                 report = run.sync()
             compare_old(writer, progress or (lambda _: None))
-            self._legs.catch_up(progress)
+            self._arranger.legs.catch_up(progress)
+        if rebuild:
+            with self._mutex:
+                self._legs.close()  # what is damaged of the old files is not searched any more
         return report
 
     def _switch(self, writer: StoreWriter, encoder: str | Encoder, progress: Callable[[Progress], None] | None) -> None:
@@ -276,6 +284,10 @@ class Index(Reader):
 
         loaded = load_encoder(encoder, self._device) if isinstance(encoder, str) else encoder
         if loaded.fingerprint != self._store.setting("encoder")["fingerprint"]:
-            reencode(writer, loaded, progress or (lambda _: None))
-            self._legs.forget_dense()
-        self._encoder = loaded
+            with self._mutex:
+                self._encoders |= {loaded.fingerprint: loaded}  # known to who searches right after the switch
+            legs = self._arranger.legs
+            reencode(writer, loaded, progress or (lambda _: None), legs.prepare_generation)
+            legs.forget_dense()
+        with self._mutex:
+            self._encoders = {loaded.fingerprint: loaded}

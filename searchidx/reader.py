@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from searchidx.encoders import load_encoder
-from searchidx.errors import EncoderMismatch
-from searchidx.legs import Legs
+from searchidx.errors import EncoderMismatch, IndexCorrupted, StorageError
+from searchidx.legs import Arranger, Legs
 from searchidx.ranking.calibration import weights_of
 from searchidx.ranking.filters import compile_filters
 from searchidx.search import Question, answer, rank, undated_beside
@@ -38,8 +38,9 @@ class Reader:
         self._device = device
         self._mutex = threading.RLock()
         self._store = Store(folder)
-        self._encoder: Encoder | None = None
+        self._encoders: dict[str, Encoder] = {}  # given or loaded, by fingerprint
         self._legs = Legs(folder, self._store)
+        self._arranger = Arranger(folder)
         self._outlets: tuple[tuple[int, int], dict[str, int]] = (-1, 0), {}  # as last counted, and when
         try:
             self._check_encoder(encoder)
@@ -60,10 +61,9 @@ class Reader:
                 f"open it without --encoder, or encode it again with: searchidx sync --encoder {name}"
             )
         if not isinstance(asked, str):
-            self._encoder = self._matching(asked)
+            self._encoders = {asked.fingerprint: self._matching(asked, built)}
 
-    def _matching(self, encoder: Encoder) -> Encoder:
-        built: dict[str, Any] = self._store.setting("encoder")
+    def _matching(self, encoder: Encoder, built: Mapping[str, Any]) -> Encoder:
         if encoder.fingerprint != built["fingerprint"]:
             raise EncoderMismatch(
                 f"{self.folder} was built with {built['name']} ({built['dim']} dims, {built['fingerprint']}), "
@@ -75,11 +75,15 @@ class Reader:
     @property
     def encoder(self) -> Encoder:
         """The encoder of this index, loaded when first needed."""
+        return self._encoder_of(self._store.setting("encoder"))
+
+    def _encoder_of(self, built: Mapping[str, Any]) -> Encoder:
+        """The encoder that the store describes so; another process may have put a new one."""
         with self._mutex:
-            if self._encoder is None:
-                name = self._store.setting("encoder")["name"]
-                self._encoder = self._matching(load_encoder(name, self._device))
-            return self._encoder
+            if built["fingerprint"] not in self._encoders:
+                encoder = self._matching(load_encoder(built["name"], self._device), built)
+                self._encoders = {encoder.fingerprint: encoder}
+            return self._encoders[built["fingerprint"]]
 
     # reading
 
@@ -172,10 +176,15 @@ class Reader:
         return self._ask(rank, Question(query, k, **{"all_copies": True, **options}, group=True))
 
     def _ask(self, way: Callable[..., list[T]], question: Question) -> list[T]:
-        legs = self._asked(question.mode)
+        legs, built = self._asked(question.mode)
         if not question.text.strip():
             return []
-        return way(question, self._store, legs, None if question.mode == "lexical" else self.encoder)
+        try:
+            return way(question, self._store, legs, None if question.mode == "lexical" else self._encoder_of(built))
+        except IndexCorrupted:
+            if built == self._store.setting("encoder"):
+                raise
+        return self._ask(way, question)  # encoded again meanwhile: the vectors that were asked are there no more
 
     def context(
         self,
@@ -295,9 +304,22 @@ class Reader:
         problems = {"problems": find_problems(*parts)} if check else {}
         return {**describe(*parts), **problems}
 
-    def _asked(self, mode: Mode) -> dict[str, PassageIndex]:
-        """The arrangements that a mode asks, caught up with the store."""
+    def _asked(self, mode: Mode) -> tuple[dict[str, PassageIndex], dict[str, Any]]:
+        """The arrangements that a mode asks, caught up with the store, and the encoder of their vectors, described."""
         with self._mutex:
-            if self._legs.refresh():  # encoded again by another process
-                self._encoder = None
-            return self._legs.of(mode)
+            behind = self._legs.left_behind()
+        if behind:
+            self._finish_writing()
+        with self._mutex, self._store.snapshot():
+            self._legs.refresh()
+            return self._legs.of(mode), self._store.setting("encoder")
+
+    def _finish_writing(self) -> None:
+        """Put into files what a killed writer did not, while other threads search."""
+        try:
+            if self._arranger.finish(anew=self._legs.mirrored):
+                with self._mutex:
+                    self._legs.leave_mirror()
+        except StorageError:  # a full disk must not hide what was acknowledged
+            with self._mutex:
+                self._legs.lexical.leave_folder()

@@ -16,10 +16,13 @@ BATCH = 512
 """Passages encoded for each transaction; a killed run goes on after the last."""
 
 
-def reencode(store: StoreWriter, encoder: Encoder, progress: Callable[[Progress], None]) -> int:
+def reencode(
+    store: StoreWriter, encoder: Encoder, progress: Callable[[Progress], None], arrange: Callable[[int], None]
+) -> int:
     """Encode every passage with another encoder, then switch in one transaction.
 
-    A run that was interrupted goes on where it stopped if it is asked for the same encoder again.
+    A run that was interrupted goes on where it stopped if it is asked for the same encoder again. ``arrange`` is called
+    with the number of the new vectors before the switch: once they are in files, nobody who searches has to wait.
 
     Returns:
         The number of passages encoded by this run.
@@ -41,6 +44,8 @@ def reencode(store: StoreWriter, encoder: Encoder, progress: Callable[[Progress]
         progress(Progress("encode", passages=encoded, done=encoded, total=total))
     with store.transaction():
         store.drop_orphans(old + 1)
+    arrange(old + 1)
+    with store.transaction():
         store.set(generation=old + 1, encoder=described, pending=None)
         store.drop_generation(old)
     return encoded

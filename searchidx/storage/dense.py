@@ -59,6 +59,7 @@ class DenseIndex:
         folder: where its files lie; it is made when something is written.
         store: the truth to catch up with.
         writable: False to leave the folder alone: everything not in the files is then kept in memory.
+        generation: of the vectors; by default those that the index uses.
         flat_limit: passages up to which search is exact.
         chunk: vectors held in memory while files are made.
 
@@ -72,6 +73,7 @@ class DenseIndex:
         store: Store,
         *,
         writable: bool = False,
+        generation: int | None = None,
         flat_limit: int = FLAT_LIMIT,
         chunk: int = CHUNK,
     ) -> None:
@@ -81,7 +83,7 @@ class DenseIndex:
         self._flat_limit, self._chunk = flat_limit, chunk
         self._lock = threading.Lock()
         self._damaged: set[str] = set()  # files that turned out not to be what was written
-        self.generation: int = store.setting("generation")
+        self.generation: int = generation or store.setting("generation")
         self._state = State(position=0)
         self._state = self._load() or self._state
 
@@ -127,14 +129,17 @@ class DenseIndex:
     # catching up
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Put and drop passages; the writer writes a file once more than TAIL_LIMIT changes lie outside."""
+        """Put and drop passages; the writer writes a file once more than TAIL_LIMIT changes lie outside.
+
+        Who only reads looks then whether another has written one, even where there are no changes.
+        """
         with self._lock:
             new = (change for change in changes if change.seq > self._state.position)
             some = list(islice(new, TAIL_LIMIT + 1))
             if self.writable and len(some) + self._state.outside > TAIL_LIMIT:
                 with self._sweeping():
                     self._write_out(chain(some, new))
-            elif some:
+            elif some or self._state.outside > TAIL_LIMIT:
                 self._extend([*some, *new])
 
     def _extend(self, changes: list[Change]) -> None:
@@ -151,6 +156,10 @@ class DenseIndex:
 
     def _write_out(self, changes: Iterator[Change]) -> None:
         """Put the tail and these changes into files."""
+        if self._read_manifest() != self._state.manifest:  # another process has replaced the files
+            self._state = State(position=0)
+            self._state = self._load() or self._state
+            changes = self._store.changes(self._state.position)
         total = self._store.counts()["passages"]
         manifest = self._state.manifest
         outgrown = manifest is not None and total > max(self._flat_limit, OUTGROWN * manifest.trained)
@@ -253,7 +262,9 @@ class DenseIndex:
     def _lists(self, count: int) -> tuple[Matrix, Matrix | None]:
         """Means of the lists for so many passages, and questions to measure recall with where there are several."""
         if count <= self._flat_limit:
-            return np.zeros((1, int(self._store.setting("encoder")["dim"])), np.float32), None
+            used = self.generation == self._store.setting("generation")
+            made_by = self._store.setting("encoder" if used else "pending")
+            return np.zeros((1, int(made_by["dim"])), np.float32), None
         lists = lists_for(count)
         sample = self._sample(lists * PER_LIST)
         return train(sample, lists), questions(sample)
@@ -308,10 +319,13 @@ class DenseIndex:
                     old.unlink()
 
     def _load(self) -> State | None:
-        """The files as a state, or None where there are none to be trusted. Tried again while a writer swaps them."""
+        """The files as a state, or None where there are none, none to be trusted or no others than this state has.
+
+        Tried again while a writer swaps them.
+        """
         for _ in range(5):
             manifest = self._read_manifest()
-            if manifest is None:
+            if manifest is None or manifest == self._state.manifest:
                 return None
             with suppress(FileNotFoundError):
                 try:

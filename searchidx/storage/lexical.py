@@ -61,6 +61,9 @@ class LexicalIndex:
         store: the truth to catch up with.
         writable: whether this process holds the index's lock. Without it, a folder that is damaged or cannot be written
             is mirrored in a temporary one and caught up there.
+
+    Attributes:
+        replaced: whether the folder now holds words by another analysis: to be opened anew by who wants those.
     """
 
     def __init__(self, folder: Path, store: Store, *, writable: bool = False) -> None:
@@ -69,6 +72,7 @@ class LexicalIndex:
         self._segments = Segments(folder, writable=writable)
         self._analysis = analysis(store.setting("language"))
         self._tag = f"{store.setting('store_id')} {self._analysis.name}"
+        self.replaced = False
         if not (self._segments.sound() and self._opens()):
             self._start_over()
 
@@ -81,15 +85,6 @@ class LexicalIndex:
     def mirrored(self) -> bool:
         """Whether it works on a temporary copy of its folder."""
         return self._segments.mirrored
-
-    @property
-    def writable(self) -> bool:
-        """Whether this process holds the index's lock."""
-        return self._segments.writable
-
-    @writable.setter
-    def writable(self, value: bool) -> None:
-        self._segments.writable = value
 
     def leave_folder(self) -> None:
         """Go on in a mirror: the folder cannot be written, and what it lacks is caught up there."""
@@ -135,6 +130,20 @@ class LexicalIndex:
         same = before is not None and before.committed == committed
         return _State(searcher, tag, committed, before.tail if before and same else Tail(committed))
 
+    def _looked(self) -> _State:
+        """What is committed; for who only reads what was so far, while the writer makes the folder anew."""
+        try:
+            state = self._look(self._state)
+        except ValueError:
+            if not self._segments.begun():
+                if self._segments.writable:  # somebody has deleted it
+                    self._start_over()
+                return self._state
+            state = self._look(self._state)  # it has begun since, or is damaged
+        self.replaced = state.tag not in (None, self._tag)
+        anew = self.replaced or (state.tag is None and self._state.tag is not None)
+        return self._state if anew and not self._segments.writable else state
+
     # catching up
 
     def position(self) -> int:
@@ -176,16 +185,17 @@ class LexicalIndex:
         goes on.
         """
         with self._lock, self._store.snapshot():
+            before = self._state
             # another process may have committed
             with _mapped(self._unreadable):
-                state = self._state if self.mirrored else self._look(self._state)
-            if state.tail.position < self._state.tail.position:  # less than the tail had: begin the tail anew
+                state = self._state if self.mirrored else self._looked()
+            if state.tail.position < before.tail.position:  # less than the tail had: begin the tail anew
                 changes = self._store.changes(state.committed)
             new = (change for change in changes if change.seq > state.tail.position)
             some = list(islice(new, TAIL_LIMIT + 1))
             if some and (state.held < SMALL or some[-1].seq - state.committed > TAIL_LIMIT):
                 self._advance(state)
-                if self.writable or self.mirrored:
+                if self._segments.writable or self.mirrored:
                     self._write_or_rebuild(state, chain(self._between(state), some, new))
             else:
                 self._advance(self._extended(state, some) if some else state)

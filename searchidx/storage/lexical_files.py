@@ -57,12 +57,22 @@ class Segments:
         return self.folder
 
     def clear(self) -> None:
-        """Begin empty: in place with the index's lock, in a mirror without."""
+        """Begin empty: in place with the index's lock, in a mirror without.
+
+        The folder loses its name first, so that readers have it whole or not at all.
+        """
         if self.writable:
             with storage_errors(self.folder), suppress(FileNotFoundError):
-                shutil.rmtree(self.folder)
+                shutil.rmtree(self._old, ignore_errors=True)
+                self.folder.rename(self._old)
+                shutil.rmtree(self._old)
         else:
             self._mirror(None)
+
+    @property
+    def _old(self) -> Path:
+        """What the folder is called while it is deleted."""
+        return self.folder.with_name(f".{self.folder.name}.old")
 
     def mirror(self) -> None:
         """Leave the folder for a temporary copy of it."""
@@ -82,6 +92,7 @@ class Segments:
 
     def sweep(self) -> None:
         """Delete what a killed writer left: tantivy neither uses nor deletes it, and fails where a name is taken."""
+        shutil.rmtree(self._old, ignore_errors=True)
         with suppress(OSError, ValueError, KeyError, TypeError):
             meta = json.loads((self.folder / META).read_bytes())
             kept = set(self._names(meta))
@@ -98,6 +109,10 @@ class Segments:
         return total
 
     # soundness
+
+    def begun(self) -> bool:
+        """Whether tantivy has an index there."""
+        return (self.folder / META).exists()
 
     def record(self) -> None:
         """Note size and hash of every file; files never change, so only new ones are read."""
@@ -120,7 +135,7 @@ class Segments:
 
     def _verdict(self) -> bool | None:
         """True or False, or None where a writer may be about to record what it committed."""
-        if not (self.folder / META).exists():
+        if not self.begun():
             return not self.folder.exists() or not any(self.folder.iterdir())
         manifest = self._read_manifest()
         try:

@@ -87,15 +87,14 @@ class Store(Database):
         return int(position), int(generation), language or ""
 
     def changes(self, since: int) -> Iterator[Change]:
-        """Changes after number ``since``, in order, in slices that keep memory bounded."""
-        while rows := self._rows(
-            "SELECT seq, passage_id, put FROM changes WHERE seq > ? ORDER BY seq LIMIT 20000", (since,)
-        ):
+        """Changes after number ``since``, in order, in slices that keep memory bounded; the first is a small one."""
+        sql, limit = "SELECT seq, passage_id, put FROM changes WHERE seq > ? ORDER BY seq LIMIT ?", 200
+        while rows := self._rows(sql, (since, limit)):
             for seq, passage_id, put in rows:
                 if not isinstance(passage_id, int):
                     raise self._corrupted(f"change {seq} names no passage")
                 yield Change(seq, passage_id, bool(put))
-            since = rows[-1][0]
+            since, limit = rows[-1][0], 20_000
 
     def present(self) -> Iterator[Change]:
         """Every passage as a change of now: what an arrangement is made anew from, whatever the old changes say."""
