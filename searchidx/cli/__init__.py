@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from copy import copy
 from typing import Annotated, Any
 
 import typer
@@ -86,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     typed = list(sys.argv[1:] if arguments is None else arguments)
+    # numpy's products of a query are over before a second thread helps, which then turns idle for as long as a search takes
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):  # a file name that is no Unicode prints as \udc.., in JSON too
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -103,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(typed: Sequence[str]) -> int:
     try:
-        status = get_command(app)(typed, prog_name="searchidx", standalone_mode=False)
+        status = get_command(_needed(typed[0]))(typed, prog_name="searchidx", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         return _hang_up()
@@ -114,6 +117,15 @@ def _run(typed: Sequence[str]) -> int:
     if status == _INTERRUPTED:
         raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
+
+
+def _needed(name: str) -> typer.Typer:
+    """The program with no other command than the one that is named: making all twenty takes longer than many a search."""
+    if name not in _COMMANDS:
+        return app
+    program = copy(app)
+    program.registered_commands = [command for command in app.registered_commands if command.name == name]
+    return program
 
 
 def _hang_up() -> int:
