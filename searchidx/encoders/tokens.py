@@ -1,8 +1,9 @@
 """From text to token ids, for static encoders: by the tokenizers library, or by words for the bundled model.
 
-The bundled model has whole words, and pieces of the words it does not know, in ``words.txt``. Its ``tokenizer.json`` says the same to the
-library, and the ids are equal (a property in the tests). Looking words up is several times as fast, and opening the
-vocabulary too, which a query from the command line waits for: docs/decisions/008-bundled-encoder-v1.md.
+The bundled model has whole words, and pieces of the words it does not know, in ``words.txt``. Its ``tokenizer.json``
+says the same to the library, and the ids are equal (a property in the tests). Looking words up is several times as
+fast, and opening the vocabulary too, which a query from the command line waits for
+(docs/decisions/008-bundled-encoder-v1.md).
 """
 
 from __future__ import annotations
