@@ -1,7 +1,5 @@
 """``python -m searchidx``."""
 
-import sys
+from searchidx.cli import program
 
-from searchidx.cli import main
-
-sys.exit(main())
+program()

@@ -243,8 +243,9 @@ def _groups(
 
     With them the stories of those that have copies, by passage id; none where all copies are asked for.
     """
-    owners = store.owners([passage_id for passage_id, _ in merged])
-    stories = {} if question.all_copies else store.stories(list(owners))
+    owners, stories = store.owners([passage_id for passage_id, _ in merged])
+    if question.all_copies:
+        stories = {}
     if stories:
         merged = without_copies([found for found in merged if found[0] in owners], owners, stories)
     if not question.group:

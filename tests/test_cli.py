@@ -20,7 +20,7 @@ from typer.main import get_command
 
 import searchidx
 from searchidx import Index
-from searchidx.cli import app, arguments, main
+from searchidx.cli import _needed, app, arguments, main
 from searchidx.storage.lock import writer_lock
 from searchidx.types import Report
 
@@ -651,6 +651,52 @@ def test_a_cold_command_imports_no_more_than_it_needs(demo_index, typed, banned)
         capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert out.stderr.splitlines()[-1] == "[]"
+
+
+def test_of_the_commands_only_the_one_that_was_typed_is_made_and_it_is_the_same():
+    every = get_command(app).commands
+    for name, command in every.items():
+        alone = get_command(_needed(name)).commands
+        assert list(alone) == [name]
+        assert [parameter.opts for parameter in alone[name].params] == [each.opts for each in command.params]
+        assert alone[name].help == command.help
+    assert get_command(_needed("serch")).commands.keys() == every.keys()
+    assert list(get_command(app).commands) == COMMANDS
+
+
+def ended(before: str) -> "subprocess.CompletedProcess[str]":
+    """A program that fails, after some code in its process."""
+    code = f"import atexit, sys, threading, time\n{before}\nfrom searchidx.cli import program\nprogram()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "status", "-i", "nowhere"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_the_program_ends_with_its_status_after_all_that_is_to_be_done_at_the_end(somewhere_else):
+    end = ended("sys.stdout.write('shown')\natexit.register(print, 'done at the end')")
+    assert (end.returncode, end.stdout) == (1, "showndone at the end\n")
+    assert end.stderr.startswith("error: no index at")
+
+
+def test_the_program_waits_for_its_threads(somewhere_else):
+    end = ended("def late():\n    time.sleep(1)\n    print('done late')\nthreading.Thread(target=late).start()")
+    assert (end.returncode, end.stdout) == (1, "done late\n")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux shows them")
+def test_the_program_starts_no_second_thread_for_the_products_of_a_query():
+    code = (
+        "import os; from searchidx.cli import main; main(['--version'])\n"
+        "import numpy as np; np.ones((2000, 256), np.float32) @ np.ones(256, np.float32)\n"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, env={**environment, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert out.stdout.splitlines()[-1] == "1"
 
 
 def test_python_m_searchidx_is_the_same_program():

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from searchidx.encoders.static import BUNDLED
-from searchidx.encoders.tokens import LibraryTokenizer, WordTokenizer, read_tokenizer, tokenizer_json
+from searchidx.encoders.static import BUNDLED, WORDS
+from searchidx.encoders.tokens import LibraryTokenizer, WordTokenizer, read_tokenizer, tokenizer_json, words_of
 
 SAMPLES = Path(__file__).parents[1] / "searchidx" / "samples"
 ODD = st.text(
@@ -25,7 +25,7 @@ ODD = st.text(
 def pair():
     """The bundled model's tokenizer, ours and the library's."""
     path = BUNDLED / "tokenizer.json"
-    ours = read_tokenizer(path)
+    ours = read_tokenizer(path, BUNDLED / WORDS)
     assert isinstance(ours, WordTokenizer)
     return ours, LibraryTokenizer(path)
 
@@ -46,6 +46,12 @@ def test_articles_have_the_ids_that_the_library_gives_them(pair):
     texts = [path.read_text() for path in sorted(SAMPLES.glob("*.md"))]
     assert len(texts) > 40
     assert ids(ours, texts) == ids(library, texts)
+
+
+def test_the_lines_of_the_bundled_model_say_what_its_tokenizer_json_says(pair):
+    vocabulary = pair[0].vocabulary
+    assert vocabulary == read_tokenizer(BUNDLED / "tokenizer.json").vocabulary == pair[1].vocabulary
+    assert words_of(vocabulary) == (BUNDLED / WORDS).read_text(encoding="utf-8")
 
 
 def test_the_united_states_are_not_the_pronoun(pair):

@@ -32,8 +32,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from searchidx.encoders.static import BUNDLED, FINGERPRINT, fingerprint
-from searchidx.encoders.tokens import WordTokenizer, tokenizer_json
+from searchidx.encoders.static import BUNDLED, FINGERPRINT, WORDS, fingerprint
+from searchidx.encoders.tokens import WordTokenizer, tokenizer_json, words_of
 from training.data import count_words, load_news, load_pairs
 from training.train import Sampler, Settings, train
 
@@ -149,6 +149,7 @@ def write_model(output: Path, table: Floats, vocabulary: dict[str, int]) -> None
     tokenizer = json.dumps(tokenizer_json(vocabulary), ensure_ascii=False, separators=(",", ":"))
     (output / "model.safetensors").write_bytes(save({"embedding.weight": table}, metadata={"format": "pt"}))
     (output / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+    (output / WORDS).write_text(words_of(vocabulary), encoding="utf-8")
     (output / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
     (output / "config_sentence_transformers.json").write_text(json.dumps(config, indent=2) + "\n")
     (output / FINGERPRINT).write_text(fingerprint(output) + "\n")

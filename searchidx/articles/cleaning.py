@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -26,10 +27,6 @@ _INVISIBLE = (
 # this alternative is ten times as slow as one for a set of characters, which therefore comes first.
 # Of variation selectors one may follow what it varies, as a row of them can spell a hidden text.
 _SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
-_UNWANTED = re.compile(
-    f"[{_INVISIBLE}]|(?<=[{_SELECTORS}{_INVISIBLE}\u200c\u200d])[{_SELECTORS}]"
-    "|(?<![\u0590-\u061b\u061d-\u1fff\u2190-\ud7ff\ue000-\ufefe\uff00-\U000dffff])[\u200c\u200d]"
-)
 _SUSPECT = re.compile(f"[{_INVISIBLE}{_SELECTORS}\u200c\u200d]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAKS = dict.fromkeys("\v\f\x85\u2028\u2029", "\n")
@@ -44,8 +41,17 @@ def clean(text: str) -> str:
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         before, text = "", _composed(text)
         while text != before:  # what goes can bring together what must not stand together
-            before, text = text, _UNWANTED.sub(lambda found: _LINE_BREAKS.get(found.group(), ""), text)
+            before, text = text, _unwanted().sub(lambda found: _LINE_BREAKS.get(found.group(), ""), text)
     return _composed(text)
+
+
+@cache
+def _unwanted() -> re.Pattern[str]:
+    """What goes; it takes 2 ms to compile, and few texts need it."""
+    return re.compile(
+        f"[{_INVISIBLE}]|(?<=[{_SELECTORS}{_INVISIBLE}\u200c\u200d])[{_SELECTORS}]"
+        "|(?<![\u0590-\u061b\u061d-\u1fff\u2190-\ud7ff\ue000-\ufefe\uff00-\U000dffff])[\u200c\u200d]"
+    )
 
 
 def _composed(text: str) -> str:

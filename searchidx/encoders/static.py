@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BUNDLED = Path(__file__).parent / "bundled"
 FINGERPRINT = "fingerprint.txt"
 TOKENIZER = "tokenizer.json"
+WORDS = "words.txt"
+"""The words of the bundled model's ``tokenizer.json`` as lines."""
 WEIGHTS = "model.safetensors"
 
 BLOCK = 4_096
@@ -55,7 +57,7 @@ class StaticEncoder:
         module = _module(folder)
         config = read_config(folder)
         self.name = name
-        self._tokenizer = read_tokenizer(module / TOKENIZER)
+        self._tokenizer = read_tokenizer(module / TOKENIZER, folder / WORDS if folder == BUNDLED else None)
         self._table = _load_table(module / WEIGHTS, config.get("truncate_dim"))
         self.dim = self._table.shape[1]
         self._prompts = read_prompts(config.get("prompts"))

@@ -17,7 +17,7 @@ from searchidx.ingest import Progress
 
 IMPORTS = "import numpy, faiss, tantivy, typer"
 """The baseline of a cold search: nothing but its libraries."""
-_SEARCH = "import sys; from searchidx.cli import main; sys.exit(main(sys.argv[1:]))"
+_SEARCH = "from searchidx.cli import program; program()"
 _MEMORY = """
 import json, sys
 from searchidx.index import Index

@@ -40,9 +40,9 @@ ASKING = [
 ]  # fmt: skip
 """English words of questions that carry no meaning and tantivy's list lacks; not "us", "may", "up" and "down"."""
 
-_RUN = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]+"
+_SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
 _YO = (("\u0451", "\u0435"), ("\u0401", "\u0415"))  # Russian writes either
 _WIDE = re.compile("[\uff01-\uffee]+")
@@ -57,10 +57,21 @@ _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s)", re.IGNORECASE)
 _SAME_WORD = r"(?:(?<=\b[^\W\d_])(?:\.[^\W\d_])+\b|(?<=\d)(?:,\d{3})+\b)?"  # the rest of U.S and 1,000
 _PIECE = re.compile(r"[^\W_]+" + _SAME_WORD)
 _PAIR = re.compile("..")
-_FAR_PIECE = re.compile(rf"({_RUN.pattern})|[^\W_{_RUN.pattern[1:-2]}]+" + _SAME_WORD)
 _SUFFIX = re.compile(r"(?:n['\u2019]t|['\u2019](?:s|d|m|ll|re|ve))\b", re.IGNORECASE)
 LONGEST = 64
 """Bytes of a word at most; what is longer is no word."""
+
+
+@cache
+def _run() -> re.Pattern[str]:
+    """A run of them; these two expressions take 4 ms to compile, and few texts need them."""
+    return re.compile(f"[{_SPACELESS}]+")
+
+
+@cache
+def _far_piece() -> re.Pattern[str]:
+    """A run of them, or another word."""
+    return re.compile(rf"([{_SPACELESS}]+)|[^\W_{_SPACELESS}]+" + _SAME_WORD)
 
 
 class Analysis:
@@ -148,7 +159,7 @@ def prepare(text: str) -> str:
             text = text.replace(yo, ye)
         if _FAR.search(text):
             text = _WIDE.sub(lambda wide: unicodedata.normalize("NFKC", wide[0]), text)
-            text = _RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", text)
+            text = _run().sub(lambda run: f" {' '.join(_pairs(run[0]))} ", text)
     text = _ACRONYM.sub(lambda rest: rest[0].replace(".", ""), text)
     text = _THOUSANDS.sub("", text)
     return " ".join([text, *_parts(text)]) if _MIXED.search(text) else text
@@ -172,7 +183,7 @@ def pieces(text: str) -> Iterator[re.Match[str]]:
 
 
 def _far_pieces(text: str) -> Iterator[re.Match[str]]:
-    for match in _FAR_PIECE.finditer(text):
+    for match in _far_piece().finditer(text):
         start, end = match.span()
         pairs = range(start, end - 1) if match[1] and end - start > 2 else ()
         yield from (pair for i in pairs if (pair := _PAIR.match(text, i))) if pairs else (match,)

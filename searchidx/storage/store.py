@@ -192,9 +192,19 @@ class Store(Database):
             known[asked] = ids
         return ids
 
-    def owners(self, ids: Sequence[int]) -> dict[int, int]:
-        """The document row of each passage; ids that are no longer known are left out."""
-        return dict(self._by_ids("SELECT passage_id, document FROM passages WHERE passage_id IN ({})", ids))
+    def owners(self, ids: Sequence[int]) -> tuple[dict[int, int], dict[int, int]]:
+        """The document row of each passage, and the story of each whose article has copies, by passage id.
+
+        A story is one group of copies. Ids that are no longer known are left out.
+        """
+        if not self.has_format(3):
+            return dict(self._by_ids("SELECT passage_id, document FROM passages WHERE passage_id IN ({})", ids)), {}
+        sql = (
+            "SELECT passage_id, p.document, story FROM passages p LEFT JOIN fingerprints USING (document) "
+            "WHERE passage_id IN ({})"
+        )
+        rows = self._by_ids(sql, ids)
+        return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows if row[2] is not None}
 
     def doc_ids_of(self, ids: Sequence[int]) -> dict[int, str]:
         """The id of each passage's document; unknown ids are left out."""
@@ -263,16 +273,6 @@ class Store(Database):
         )
 
     # copies
-
-    def stories(self, ids: Sequence[int]) -> dict[int, int]:
-        """The story of each passage whose article has copies, by passage id; a story is one group of copies."""
-        if not self.has_format(3):
-            return {}
-        sql = (
-            "SELECT passage_id, story FROM passages JOIN fingerprints USING (document) "
-            "WHERE story IS NOT NULL AND passage_id IN ({})"
-        )
-        return dict(self._by_ids(sql, ids))
 
     def copies_of(
         self, story: int, but: str, limit: int, condition: str = "1", parameters: Sequence[Any] = ()
