@@ -1,5 +1,6 @@
 """Threads of one program: searches go on while another thread writes, and find what is acknowledged."""
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -187,17 +188,47 @@ def test_closing_waits_for_the_thread_that_writes(index):
         assert found(again, "quagga") == {"new"}
 
 
-def test_an_index_that_another_object_writes_in_turn_is_merged_and_not_made_anew(index, monkeypatch):
-    made_anew = []
-    rebuild = DenseIndex._rebuild
+def test_files_that_another_object_has_replaced_are_merged_and_not_made_anew(index, monkeypatch):
+    made_anew, rebuild = [], DenseIndex._rebuild
+    index.add(*cases(MANY, 4000))
     with Index.open(index.folder) as other:
-        other.add(*cases(MANY))
-        monkeypatch.setattr(DenseIndex, "_rebuild", lambda self: made_anew.append(rebuild(self)))
-        index.add(*cases(2 * MANY))
-        other.add(*cases(3 * MANY))
+        other.add(*cases(MANY + 4000, 3))
+        other.sync(rebuild=True)
+    monkeypatch.setattr(DenseIndex, "_rebuild", lambda self: made_anew.append(rebuild(self)))
+    index.add(*cases(MANY + 4003))  # too few for the large file to be written again
+    with Index.open(index.folder) as again:
+        assert found(again) == {"still"}
+        status = again.status(check=True)
+        assert (status["passages"], status["dense"]["files"], status["problems"]) == (2 * MANY + 4004, 2, [])
     assert made_anew == []
-    assert index.status(check=True)["problems"] == []
-    assert index.status()["passages"] == 4 * MANY + 1
+
+
+def test_an_index_goes_on_writing_where_another_object_has_made_everything_anew(index):
+    with Index.open(index.folder) as other:
+        index.add(*cases(MANY, 3))
+        other.sync(rebuild=True)
+        index.add(*cases(MANY + 3))
+        other.sync(language="de")
+        index.add(*cases(2 * MANY + 3))
+    for one in (index, Index.open(index.folder)):
+        with one:
+            assert found(one) == {"still"}
+            status = one.status(check=True)
+            assert (status["passages"], status["problems"]) == (3 * MANY + 4, [])
+            assert status["dense"]["tail"] + status["lexical"]["tail"] < MANY
+
+
+def test_arrangements_that_are_deleted_under_an_open_index_are_made_anew_by_its_next_large_write(index):
+    assert found(index) == {"still"}
+    for name in ("dense", "lexical"):
+        shutil.rmtree(index.folder / name)
+    index.add(*cases(MANY))
+    assert found(index) == {"still"}
+    with Index.open(index.folder) as again:
+        assert found(again) == {"still"}
+        status = again.status(check=True)
+        assert (status["passages"], status["problems"]) == (2 * MANY + 1, [])
+        assert {path.name for path in index.folder.iterdir() if path.is_dir()} == {"dense", "lexical"}
 
 
 def test_who_only_reads_lets_go_of_vectors_in_memory_once_they_are_in_files(index):

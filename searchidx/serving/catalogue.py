@@ -85,14 +85,17 @@ class Catalogue:
 
     @contextmanager
     def writing(self, name: str, key: Key) -> Iterator[Index]:
-        """The index of a name, for writing; who reads it does not wait.
+        """The index of a name, for writing: an object of its own, which waits for others no longer than it is told.
 
         Raises:
             AccessDenied: the key may not write, or is not for this index.
         """
         if not key.writes:
             raise AccessDenied("this needs a key with the right to write")
-        with self.reading(name, key) as index:
+        from searchidx.index import Index
+
+        reader = self._index(name, key)
+        with Index.open(reader.folder, encoder=reader.encoder) as index:
             yield index
 
     def hide(self, message: str) -> str:
