@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchidx.errors import IndexLocked, StorageError
+from searchidx.errors import IndexLocked, SearchIdxError, StorageError
 from searchidx.storage.analysis import analysis
 from searchidx.storage.dense import TAIL_LIMIT, DenseIndex
 from searchidx.storage.files import is_writable
@@ -99,6 +99,12 @@ class Legs:
         self._follow_language()
         for arrangement in (self.dense, self.lexical):
             self._advance(arrangement, progress)
+
+    def ahead(self) -> None:
+        """Begin to arrange what was stored, while more is to come; the caller holds the lock."""
+        with suppress(SearchIdxError):  # ``catch_up`` tries again, and says what is wrong
+            self._follow_language()
+            self.lexical.ahead()
 
     def _advance(self, arrangement: PassageIndex, progress: Callable[[Progress], None] | None = None) -> None:
         changes: Iterable[Change] = self._store.changes(arrangement.position())

@@ -108,7 +108,7 @@ class Preparation:
 
 
 class _Helper:
-    """The second process, seen from the first. Questions and answers are lines of JSON; texts and vectors follow as bytes."""
+    """The second process, seen from the first: lines of JSON, which texts and vectors follow as bytes."""
 
     def __init__(self, encoder: Encoder, max_tokens: int) -> None:
         import subprocess
