@@ -226,10 +226,13 @@ class LexicalIndex:
                 state = self._state if self.mirrored else self._look(self._state)
             if state.tail.position < self._state.tail.position:  # less than the tail had: begin the tail anew
                 changes = self._store.changes(state.committed)
+            if self._filling:  # it was given those before
+                changes = self._store.changes(self._filling.last)
             new = (change for change in changes if change.seq > state.tail.position)
             some = list(islice(new, TAIL_LIMIT + 1))
             self._failed = False
-            if some and (self._filling or state.held < SMALL or some[-1].seq - state.committed > TAIL_LIMIT):
+            many = some and (state.held < SMALL or some[-1].seq - state.committed > TAIL_LIMIT)
+            if self._filling or many:
                 self._advance(state)
                 if self.writable or self.mirrored:
                     self._write_or_rebuild(state, chain(self._between(state), some, new))
