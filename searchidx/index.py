@@ -162,8 +162,13 @@ class Index(Reader):
     ) -> Iterator[Ingest]:
         from searchidx.ingest import Ingest
 
+        def told(done: Progress) -> None:
+            self._arranger.legs.ahead()
+            if progress:
+                progress(done)
+
         generation, max_tokens = self._store.setting("generation"), self._store.setting("max_tokens")
-        run = Ingest(writer, self.encoder, generation, max_tokens, progress=progress, **options)
+        run = Ingest(writer, self.encoder, generation, max_tokens, progress=told, **options)
         try:
             yield run
         finally:

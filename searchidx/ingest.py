@@ -197,13 +197,15 @@ class Ingest:
             self._bytes["done"] += size if source.web is None else 0
             self._batch.sources += [(source, content, "")] if source.web else []  # for its new validators
             return
+        self._preparation.expect(size)
         first_failure, failures = "", 0
         found = replace(source, uri=source.web.address) if source.web else source  # after redirects
         shared = formats.is_shared(source.media_type, self._furniture)
+        normal = source.web is None and formats.is_read_here(source.media_type)
         told = lambda done: self._bytes.update(done=start + done - self._bytes["done"])  # noqa: E731
         for item in web.read(found, told, furniture=self._furniture):
             if isinstance(item, Document):
-                failure = self._offer(web.complete(item, source), source.uri, shared=shared)
+                failure = self._offer(web.complete(item, source), source.uri, shared=shared, normal=normal)
             else:
                 failure = item
             if failure:
@@ -237,11 +239,11 @@ class Ingest:
             self._store.visit(failure.uri)
             self._batch.failed.append((failure, root))
 
-    def _offer(self, document: Document, origin: str, *, shared: bool) -> Failure | None:
-        """Take one document into the batch, or return why not."""
+    def _offer(self, document: Document, origin: str, *, shared: bool, normal: bool = False) -> Failure | None:
+        """Take one document into the batch, or return why not; a ``normal`` one was normalised in this process."""
         place = origin or document.doc_id
         try:
-            document = formats.normalise(document)
+            document = document if normal else formats.normalise(document)
             before = self._store.see(document.doc_id, place)
             if before is not None:
                 reason = f"id {document.doc_id!r} is used twice in this run; the first, from {before}, is kept"

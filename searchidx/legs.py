@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchidx.errors import IndexLocked, StorageError
+from searchidx.errors import IndexLocked, SearchIdxError, StorageError
 from searchidx.storage.analysis import analysis
 from searchidx.storage.dense import TAIL_LIMIT, DenseIndex
 from searchidx.storage.files import is_writable
@@ -117,6 +117,17 @@ class Legs:
         for arrangement in (self.dense, self.lexical):
             self._advance(arrangement, progress)
 
+    def ahead(self) -> None:
+        """Begin to arrange what was stored, while more is to come; the caller holds the lock."""
+        with suppress(SearchIdxError):  # ``catch_up`` tries again, and says what is wrong
+            self._follow_language()
+            self.lexical.ahead()
+
+    def discard(self) -> None:
+        """Forget what was begun ahead and not finished."""
+        if self._lexical:
+            self._lexical.discard()
+
     def _advance(self, arrangement: PassageIndex, progress: Callable[[Progress], None] | None = None) -> None:
         changes: Iterable[Change] = self._store.changes(arrangement.position())
         if progress:
@@ -190,7 +201,11 @@ class Arranger:
             IndexLocked, StorageError: as ``writer_lock``.
         """
         with self._turn, writer_lock(self._folder, wait):
-            yield
+            try:
+                yield
+            finally:
+                if self._legs:
+                    self._legs.discard()
 
     @property
     def legs(self) -> Legs:

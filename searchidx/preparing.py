@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,6 +77,12 @@ class Preparation:
         self._documents: Sequence[Document] = ()
         self._asked = False
 
+    def expect(self, characters: int) -> None:
+        """Start the second process at once where so many are to come."""
+        if characters > self._patience:
+            self._patience = 0.0
+            self._helper.ready()
+
     def begin(self, documents: Sequence[Document]) -> None:
         """Take a batch; the one before must have been fetched by ``result``."""
         self._documents, self._asked = documents, False
@@ -107,7 +114,7 @@ class Preparation:
 
 
 class _Helper:
-    """The second process, seen from the first. Questions and answers are lines of JSON, vectors follow as bytes."""
+    """The second process, seen from the first: lines of JSON, which texts and vectors follow as bytes."""
 
     def __init__(self, encoder: Encoder, max_tokens: int) -> None:
         import subprocess
@@ -126,10 +133,11 @@ class _Helper:
 
     def ask(self, documents: Sequence[Document]) -> bool:
         """Send a batch; False where nobody takes it."""
-        fields = [(document.title, document.text, document.media_type) for document in documents]
+        text = "".join(document.text for document in documents).encode()
+        fields = [(document.title, len(document.text), document.media_type) for document in documents]
         assert self._process.stdin
         try:
-            self._process.stdin.write(json.dumps(fields, ensure_ascii=False).encode() + b"\n")
+            self._process.stdin.write(json.dumps([len(text), fields]).encode() + b"\n" + text)
             self._process.stdin.flush()
         except OSError:
             return False
@@ -176,8 +184,9 @@ def main() -> None:
     encoder, max_tokens = load_encoder(sys.argv[1]), int(sys.argv[2])
     children.say(answers, f"{encoder.fingerprint}\n".encode())
     for line in sys.stdin.buffer:
-        fields = json.loads(line)
-        documents = [Document("", text, title, media_type=media_type) for title, text, media_type in fields]
+        size, fields = json.loads(line)
+        texts = StringIO(sys.stdin.buffer.read(size).decode(), newline="")
+        documents = [Document("", texts.read(size), title, media_type=kind) for title, size, kind in fields]
         prepared = prepare(documents, encoder, max_tokens)
         spans = [[(p.heading, p.start, p.end) for p in passages] for passages, _, _ in prepared]
         about = json.dumps([spans, [signature.hex() for _, _, signature in prepared]])

@@ -116,6 +116,7 @@ def main(path, folder, seed, steps):
 
 def limit_tails(limit):
     """Let many changes lie outside tantivy and FAISS however small the index is; both are then written often."""
+    lexical.AHEAD = limit
     lexical.SMALL, lexical.TAIL_LIMIT, dense.TAIL_LIMIT, reencode.BATCH = 0, limit, limit + 20, 30
 
 

@@ -72,7 +72,11 @@ def assert_whole(index, allowed, searched=None):
 @pytest.fixture
 def killed(monkeypatch):
     """A process that forks workers and kills them; in this one the limits are those of the workers."""
-    for module, names in ((lexical, ("SMALL", "TAIL_LIMIT")), (dense, ("TAIL_LIMIT",)), (reencode, ("BATCH",))):
+    for module, names in (
+        (lexical, ("AHEAD", "SMALL", "TAIL_LIMIT")),
+        (dense, ("TAIL_LIMIT",)),
+        (reencode, ("BATCH",)),
+    ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))  # to be set back
     with subprocess.Popen(

@@ -69,6 +69,13 @@ def test_stop_words_of_the_language_carry_no_meaning(language):
     assert len(known.content_words(TEXTS[language])) < 0.75 * len(known.words(TEXTS[language]))
 
 
+def test_a_word_with_digits_of_any_script_is_found_by_its_letters_too():
+    digits = [chr(c) for c in range(0x110000) if chr(c).isdecimal()]
+    assert len(digits) > 600
+    for digit in digits:
+        assert "wxyz" in analysis("xx").words(f"the wxyz{digit} one"), hex(ord(digit))
+
+
 @pytest.mark.parametrize("setting", ["en", "de", "zh"])
 @pytest.mark.parametrize("language", ["zh", "ja", "ko"])
 def test_scripts_without_spaces_are_found_in_an_index_of_any_language(tmp_path, setting, language):

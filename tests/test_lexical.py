@@ -127,6 +127,81 @@ def test_scores_equal_bm25_by_hand_after_puts_drops_a_replacement_a_rebuild_and_
     assert index.count() == corpus.counts()["passages"]
 
 
+@pytest.fixture
+def eager(monkeypatch):
+    """Tantivy is handed whatever there is, however little."""
+    monkeypatch.setattr(lexical_module, "AHEAD", 0)
+
+
+def test_what_was_handed_over_ahead_is_found_from_the_commit_on_and_what_was_dropped_since_is_not(corpus, eager):
+    index = caught_up(open_lexical(corpus), corpus)
+    before, start = index.search(Query("trade ban"), 1000, None), index.position()
+    put(corpus, entry("a", "zirconium trade"), entry("b", "zirconium ban"), entry("d5", "replaced by zirconium"))
+    index.ahead()
+    put(corpus, entry("b", "zirconium, replaced"), entry("c", "zirconium chip"), entry("e", "zirconium law"))
+    drop(corpus, "a", "e", "d6")
+    index.ahead()
+    assert (index.position(), index.search(Query("trade ban"), 1000, None)) == (start, before)
+    assert index.search(Query("zirconium"), 9, None) == []
+    drop(corpus, "c")
+    caught_up(index, corpus)
+    assert index.position() == corpus.position()
+    assert index.count() == corpus.counts()["passages"]
+    for query in ("zirconium", *QUERIES):
+        found = {i for i, _ in index.search(Query(query), 1000, None)}
+        assert found == {i for i, _ in brute_force(rows_of(corpus), query, 1000)}
+    index.rebuild()
+    assert_equals_brute_force(index, rows_of(corpus))
+
+
+def test_an_index_handed_over_in_parts_scores_as_one_made_at_once(writer, eager):
+    rng = np.random.default_rng(11)
+    index = open_lexical(writer)
+    for first in range(0, 80, 20):
+        put(writer, *(random_entry(i, rng) for i in range(first, first + 20)))
+        index.ahead()
+    assert_equals_brute_force(caught_up(index, writer), rows_of(writer))
+
+
+def test_what_was_handed_over_and_never_committed_is_forgotten(corpus, eager):
+    index = open_lexical(corpus)
+    index.ahead()
+    index.discard()  # the run was interrupted
+    assert (index.position(), index.count()) == (0, 0)
+    assert_equals_brute_force(caught_up(index, corpus), rows_of(corpus))
+
+
+def test_what_another_process_has_committed_meanwhile_is_not_handed_over_again(corpus, eager, monkeypatch):
+    late = caught_up(open_lexical(corpus), corpus)
+    put(corpus, entry("a", "zirconium trade"), *(entry(f"x{i}", f"by another {i}") for i in range(30)))
+    caught_up(open_lexical(corpus), corpus)
+    put(corpus, entry("b", "zirconium law"))
+    monkeypatch.setattr(LexicalIndex, "_start_over", lambda _: pytest.fail("it is built anew"))
+    late.ahead()
+    assert len(caught_up(late, corpus).search(Query("zirconium"), 9, None)) == 2
+    assert late.count() == corpus.counts()["passages"]
+
+
+def test_what_is_made_anew_in_several_batches_is_complete(corpus, monkeypatch):
+    monkeypatch.setattr(lexical_module, "BATCH", 7)
+    index = open_lexical(corpus)
+    index.rebuild()
+    assert_equals_brute_force(index, rows_of(corpus))
+
+
+def test_what_could_not_be_handed_over_ahead_is_written_in_the_end(corpus, eager, monkeypatch):
+    def broken(fields):
+        raise RuntimeError("a tokenizer that panics")
+
+    index = open_lexical(corpus)
+    with monkeypatch.context() as patch:
+        patch.setattr(lexical_module, "_new_document", broken)
+        index.ahead()
+    index.ahead()
+    assert index.count() == 0
+    assert_equals_brute_force(caught_up(index, corpus), rows_of(corpus))
+
+
 def test_applying_the_same_changes_twice_is_a_no_op(corpus):
     index = open_lexical(corpus)
     changes = list(corpus.changes(0))

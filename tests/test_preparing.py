@@ -2,12 +2,16 @@
 
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from searchidx import Document, Index, load_encoder, preparing
 from searchidx.preparing import Preparation, prepare
+from searchidx.storage.lexical import LexicalIndex
+from searchidx.storage.store import digest
+from searchidx.storage.writer import Entry, StoreWriter
 
 WORDS = ["harbour", "council", "budget", "storm", "vaccine", "orchestra", "pipeline", "glacier", "senate", "bridge"]
 
@@ -99,6 +103,14 @@ def test_a_short_run_starts_no_second_process(encoder):
     assert "_helper" not in preparation.__dict__
 
 
+@pytest.mark.parametrize(("cores", "characters", "starts"), [(2, 10**9, True), (2, 10, False), (1, 10**9, False)])
+def test_a_long_run_that_is_expected_starts_a_second_process_at_once(encoder, cores, characters, starts):
+    preparation = Preparation(encoder, 200, cores=cores)
+    preparation.expect(characters)
+    assert ("_helper" in preparation.__dict__) == starts
+    preparation.close()
+
+
 def test_one_core_starts_no_second_process(encoder, monkeypatch):
     monkeypatch.setattr(preparing, "LONG_RUN", 0)
     preparation = Preparation(encoder, 200, cores=1)
@@ -113,22 +125,55 @@ def test_the_second_process_ends_with_the_run(helped):
     assert process.poll() is not None
 
 
+def contents(index):
+    """All rows of its store but those of when and where it was made, and what searches of both legs find."""
+    tables = index._store._rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name != 'settings'")
+    rows = {name: sorted(index._store._rows(f"SELECT * FROM {name}"), key=repr) for (name,) in tables}
+    # within a transaction what goes comes before what is put, so numbers depend on where a batch ends
+    rows["changes"] = sorted(row[1:] for row in rows["changes"])
+    queries = [f"{word} budget {number}" for number, word in enumerate(WORDS)]
+    hits = [index.search(query, k=20, mode=mode, group=False) for query in queries for mode in ("dense", "lexical")]
+    return rows, [[(hit.passage, hit.document, hit.legs, hit.score) for hit in some] for some in hits]
+
+
 def test_an_index_made_by_two_processes_is_the_index_made_by_one(tmp_path, monkeypatch):
-    documents = articles(300)
+    documents, revised = articles(300), [replace(document, title="Revised") for document in articles(40, 100)]
     with Index.create(tmp_path / "one") as one:
         one.add(*documents)
+        one.add(*revised)
+        expected = contents(one)
     monkeypatch.setattr(preparing, "LONG_RUN", 0)
     monkeypatch.setattr("searchidx.children.cores", lambda: 2)
     monkeypatch.setattr("searchidx.ingest.MAX_BATCH", 20_000)
+    monkeypatch.setattr("searchidx.storage.lexical.AHEAD", 100)
     monkeypatch.setattr(preparing._Helper, "ready", started)  # as fast a run may be over before it has started
-    counts = []
-    close = Preparation.close
+    counts, handed = [], []
+    close, begin = Preparation.close, LexicalIndex._begin
     monkeypatch.setattr(Preparation, "close", lambda self: (counts.append(self.helped), close(self)))
+    monkeypatch.setattr(LexicalIndex, "_begin", lambda *args: handed.append(args[0].position()) or begin(*args))
     with Index.create(tmp_path / "two") as two:
-        report = two.add(*documents)
-        assert report.added == 300
-        for table in ("passages", "vectors_1", "texts", "changes"):
-            rows = f"SELECT * FROM {table} ORDER BY 1"
-            assert two._store._rows(rows) == Index.open(tmp_path / "one")._store._rows(rows)
+        assert two.add(*documents).added == 300
+        assert two.add(*revised).updated == 40
+        assert contents(two) == expected
         assert two.status(check=True)["problems"] == []
     assert counts[0] > 0
+    assert handed[0] == 0  # tantivy was given passages before the run had ended, and committed once
+
+
+def test_a_batch_is_stored_as_its_documents_one_by_one(tmp_path, encoder):
+    documents = articles(12)
+    rows = []
+    for size in (1, 12):
+        settings = {"encoder": {"name": encoder.name, "fingerprint": encoder.fingerprint, "dim": encoder.dim}}
+        (tmp_path / str(size)).mkdir()
+        writer = StoreWriter.create(tmp_path / str(size), settings)
+        for first in range(0, 12, size):
+            some = documents[first : first + size]
+            prepared = prepare(some, encoder, 200)
+            entries = [Entry(one, digest(one), "here", *parts) for one, parts in zip(some, prepared, strict=True)]
+            with writer.transaction():
+                writer.put(entries, 1)
+        tables = ("documents", "texts", "passages", "vectors_1", "changes", "fingerprints", "bands", "fields")
+        rows.append([writer._rows(f"SELECT * FROM {table}") for table in tables])
+        writer.close()
+    assert rows[0] == rows[1]

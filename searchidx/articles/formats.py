@@ -47,10 +47,8 @@ def read(
     or crash are read in a process of their own. ``furniture`` of scraped texts (``SCRAPED``) is dropped, with
     ``everywhere`` that of all texts, or with ``keep`` it is left in.
     """
-    if source.media_type in _ISOLATED:
-        yield from read_isolated(source, progress or (lambda _: None), furniture)
-    else:
-        yield from read_here(source, progress or (lambda _: None), furniture)
+    read_there = read_here if is_read_here(source.media_type) else read_isolated
+    yield from read_there(source, progress or (lambda _: None), furniture)
 
 
 def is_scraped(media_type: str, furniture: str) -> bool:
@@ -61,6 +59,11 @@ def is_scraped(media_type: str, furniture: str) -> bool:
 def is_shared(media_type: str, furniture: str) -> bool:
     """Whether the texts of such a source lose what many articles of their site share."""
     return furniture == "everywhere" or (furniture == "drop" and media_type in SHARED)
+
+
+def is_read_here(media_type: str) -> bool:
+    """Whether such sources are read in this process, and not in that of a parser which an article may have taken."""
+    return media_type not in _ISOLATED
 
 
 def read_here(source: Source, progress: Callable[[int], None], furniture: str) -> Iterator[Document | Failure]:

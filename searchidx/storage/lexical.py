@@ -33,9 +33,24 @@ HEAP = 64_000_000
 """Bytes the writer holds before it flushes a segment; tantivy's floor is 15 MB a thread."""
 BATCH = 5000
 """Changes handled at a time."""
+AHEAD = 1000
+"""Changes that tantivy is given while more are to come; committed they are only at the end of a run."""
 SMALL = 1000
 """Passages below which every change is committed: a commit is quick, and the statistics of a few are no measure."""
 _UNMAPPED = (KeyboardInterrupt, SystemExit, SearchIdxError)
+
+
+@dataclass
+class _Filling:
+    """A writer that has not committed yet, and the last change that it was given."""
+
+    writer: tantivy.IndexWriter
+    last: int
+
+    def discard(self) -> None:
+        """Wait for its threads, which would go on to write into a folder that may be deleted meanwhile."""
+        with suppress(ValueError):
+            self.writer.wait_merging_threads()
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,8 @@ class LexicalIndex:
         self._store = store
         self._lock = threading.Lock()
         self._segments = Segments(folder, writable=writable)
+        self._filling: _Filling | None = None
+        self._failed = False  # whether ``ahead`` did
         self._analysis = analysis(store.setting("language"))
         self._tag = f"{store.setting('store_id')} {self._analysis.name}"
         self.replaced = False
@@ -93,8 +110,15 @@ class LexicalIndex:
             self._connect()
 
     def close(self) -> None:
-        """Delete the mirror, if there is one."""
+        """Delete the mirror, if there is one, and forget what was not committed."""
+        self.discard()
         self._segments.close()
+
+    def discard(self) -> None:
+        """Forget what tantivy was given ahead and has not committed; for who lets go of the index's lock."""
+        filling, self._filling = self._filling, None
+        if filling:
+            filling.discard()
 
     def _opens(self) -> bool:
         """Open what is there; False where it is not an arrangement of this store by this analysis."""
@@ -106,6 +130,7 @@ class LexicalIndex:
         return self._state.tag in (None, self._tag) and self._state.committed <= self._store.position()
 
     def _start_over(self) -> None:
+        self.discard()
         self._segments.clear()
         self._connect()
 
@@ -177,6 +202,24 @@ class LexicalIndex:
             "position": state.tail.position,
         }
 
+    def ahead(self) -> None:
+        """Hand tantivy what was stored, while more is to come: its thread cuts words meanwhile, ``apply`` commits.
+
+        Only for who holds the index's lock. What fails here is tried again by ``apply``, which says what is wrong.
+        """
+        with self._lock, self._store.snapshot():
+            since = self._filling.last if self._filling else self._state.committed
+            if self._failed or self.mirrored or self._store.position() - since <= AHEAD:
+                return
+            try:
+                self._filling = self._filling or self._begin(self._looked())  # another process may have committed
+                self._fill(self._filling, self._store.changes(self._filling.last))
+            except BaseException as error:
+                self.discard()
+                self._failed = True
+                if isinstance(error, _UNMAPPED):
+                    raise
+
     def apply(self, changes: Iterable[Change]) -> None:
         """Put and drop passages; the writer commits once more than TAIL_LIMIT changes lie outside tantivy.
 
@@ -191,9 +234,13 @@ class LexicalIndex:
                 state = self._state if self.mirrored else self._looked()
             if state.tail.position < before.tail.position:  # less than the tail had: begin the tail anew
                 changes = self._store.changes(state.committed)
+            if self._filling:  # it was given those before
+                changes = self._store.changes(self._filling.last)
             new = (change for change in changes if change.seq > state.tail.position)
             some = list(islice(new, TAIL_LIMIT + 1))
-            if some and (state.held < SMALL or some[-1].seq - state.committed > TAIL_LIMIT):
+            self._failed = False
+            many = some and (state.held < SMALL or some[-1].seq - state.committed > TAIL_LIMIT)
+            if self._filling or many:
                 self._advance(state)
                 if self._segments.writable or self.mirrored:
                     self._write_or_rebuild(state, chain(self._between(state), some, new))
@@ -236,23 +283,27 @@ class LexicalIndex:
                 self._write(self._state, self._store.present())
 
     def _write(self, state: _State, changes: Iterator[Change]) -> None:
-        self._segments.sweep()
-        writer = self._index.writer(heap_size=HEAP, num_threads=1)
+        filling, self._filling = self._filling or self._begin(state), None
+        given = filling.last
         try:
-            expected = self._fill(writer, state, changes)
+            self._fill(filling, (change for change in changes if change.seq > given))
+            self._commit(filling)
         except BaseException:
-            with suppress(ValueError):  # its threads would go on to write into a folder that may be deleted meanwhile
-                writer.wait_merging_threads()
+            filling.discard()
             raise
         sync_folder(self._segments.folder)  # tantivy renames its last file without syncing the folder
         self._segments.record()
         self._state = self._look(None)
-        if self.count() != expected:
+        if self.count() != (expected := self._store.counts()["passages"]):
             raise RuntimeError(f"the lexical index holds {self.count()} passages instead of {expected}")
 
-    def _fill(self, writer: tantivy.IndexWriter, state: _State, changes: Iterator[Change]) -> int:
-        """Write and commit changes, and wait for the merges; returns how many passages there should be then."""
-        expected, first_put, last = state.held, 0, 0
+    def _begin(self, state: _State) -> _Filling:
+        self._segments.sweep()
+        return _Filling(self._index.writer(heap_size=HEAP, num_threads=1), state.committed)
+
+    def _fill(self, filling: _Filling, changes: Iterator[Change]) -> None:
+        """Write all changes up to this moment of the store."""
+        writer, first_put = filling.writer, 0
         while batch := list(islice(changes, BATCH)):
             put = [change.passage_id for change in batch if change.put]
             first_put = first_put or min(put, default=0)
@@ -262,15 +313,17 @@ class LexicalIndex:
                 _delete(writer, passage_id)
             for passage_id, *parts in self._store.texts(put):
                 writer.add_document(_new_document({"id": passage_id, "text": passage_text(*parts)}))
-                expected += 1
-            expected, last = expected - len(old), batch[-1].seq
+            filling.last = batch[-1].seq
+
+    def _commit(self, filling: _Filling) -> None:
+        """Commit, and wait for the merges."""
+        writer = filling.writer
         _delete(writer, 0)
-        writer.add_document(_new_document({"id": 0, "position": last, "store": self._tag}))
+        writer.add_document(_new_document({"id": 0, "position": filling.last, "store": self._tag}))
         writer.commit()
         with suppress(FileNotFoundError):  # merges go on beside, and delete what they have merged
             self._segments.record()
         writer.wait_merging_threads()
-        return expected
 
     # searching
 

@@ -116,44 +116,46 @@ class StoreWriter(Store):
         self._connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", rows)
         self._connection.execute(schema.SEAL)
 
-    def put(self, entries: Iterable[Entry], generation: int) -> None:
-        """Store documents, each replacing what its doc_id had; old passages are dropped and their ids never reused."""
-        for entry in entries:
-            self._drop([entry.document.doc_id])
-            self._connection.execute("DELETE FROM removed WHERE doc_id = ?", (entry.document.doc_id,))
-            document = self._insert_document(entry)
-            self.copies.add(document, entry.signature)
-            first = self._insert_passages(document, entry.passages)
-            ids = range(first, first + len(entry.passages))
-            self.put_vectors(ids, entry.vectors, generation)
-            self._connection.executemany("INSERT INTO changes (passage_id, put) VALUES (?, 1)", ((i,) for i in ids))
+    def put(self, entries: Sequence[Entry], generation: int) -> None:
+        """Store documents with different doc_ids, each replacing what its doc_id had; ids of passages are never reused.
 
-    def _insert_document(self, entry: Entry) -> int:
-        document = entry.document
-        values = {name: getattr(document, name) for name in Document.__slots__ if name != "text"}
-        values["metadata"] = json.dumps(document.metadata, ensure_ascii=False, default=dict)
-        guard = schema.fields_checksum(*(values[name] for name in schema.FIELDS.split(", ")))
-        values.update(origin=entry.origin, digest=entry.digest, checksum=guard)
-        columns, marks = ", ".join(values), ", ".join("?" * len(values))
-        sql = f"INSERT INTO documents ({columns}) VALUES ({marks})"
-        row = self._connection.execute(sql, tuple(values.values())).lastrowid
-        assert row is not None
-        self._connection.execute("INSERT INTO texts VALUES (?, ?)", (row, document.text))
-        self._connection.executemany("INSERT OR IGNORE INTO fields VALUES (?)", ((key,) for key in document.metadata))
-        return row
+        The rows of a table are one statement for all documents: one by one they took twice as long.
+        """
+        import numpy as np
 
-    def _insert_passages(self, document: int, passages: Sequence[Passage]) -> int:
-        """Insert passages under consecutive ids and return the first."""
-        sequence = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
-        first = (sequence[0] if sequence else 0) + 1
-        self._connection.executemany(
+        if not entries:
+            return
+        many, doc_ids = self._connection.executemany, [entry.document.doc_id for entry in entries]
+        self._drop(doc_ids)
+        many("DELETE FROM removed WHERE doc_id = ?", [(doc_id,) for doc_id in doc_ids])
+        documents = list(enumerate(entries, self._next("documents")))
+        marks = ", ".join("?" * len(_COLUMNS))
+        many(
+            f"INSERT INTO documents ({', '.join(_COLUMNS)}) VALUES ({marks})",
+            (_document_row(number, entry) for number, entry in documents),
+        )
+        many("INSERT INTO texts VALUES (?, ?)", ((number, entry.document.text) for number, entry in documents))
+        keys = dict.fromkeys(key for entry in entries for key in entry.document.metadata)
+        many("INSERT OR IGNORE INTO fields VALUES (?)", [(key,) for key in keys])
+        for number, entry in documents:
+            self.copies.add(number, entry.signature)
+        passages = [(number, passage) for number, entry in documents for passage in entry.passages]
+        first = self._next("passages")
+        ids = range(first, first + len(passages))
+        many(
             "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                (first + i, document, p.ordinal, p.heading, p.start, p.end, checksum(p.heading, p.text))
-                for i, p in enumerate(passages)
+                (i, number, p.ordinal, p.heading, p.start, p.end, checksum(p.heading, p.text))
+                for i, (number, p) in zip(ids, passages, strict=True)
             ),
         )
-        return first
+        self.put_vectors(ids, np.concatenate([entry.vectors for entry in entries]), generation)
+        many("INSERT INTO changes (passage_id, put) VALUES (?, 1)", ((i,) for i in ids))
+
+    def _next(self, table: str) -> int:
+        """The next id of a table, whose ids are never reused."""
+        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+        return int(rows[0][0]) + 1 if rows else 1
 
     def put_vectors(self, ids: Iterable[int], vectors: Matrix, generation: int) -> None:
         """Store vectors, float32 [n, dim], as float16."""
@@ -322,6 +324,18 @@ class StoreWriter(Store):
             if fold or (self.folder / f"{FILE}-wal").stat().st_size > LONG_LOG:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         super().close()
+
+
+_COLUMNS = ("document", *schema.FIELDS.split(", "), "origin", "digest", "checksum")
+
+
+def _document_row(number: int, entry: Entry) -> tuple[Any, ...]:
+    """The values of ``_COLUMNS``."""
+    document = entry.document
+    values = {name: getattr(document, name) for name in schema.FIELDS.split(", ")}
+    values["metadata"] = json.dumps(document.metadata, ensure_ascii=False, default=dict)
+    fields = tuple(values.values())
+    return (number, *fields, entry.origin, entry.digest, schema.fields_checksum(*fields))
 
 
 def check_vectors(vectors: Matrix, dim: int | None) -> None:
