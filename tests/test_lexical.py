@@ -3,6 +3,7 @@
 import math
 import os
 from collections import Counter
+from contextlib import closing
 from functools import cache
 
 import numpy as np
@@ -480,13 +481,16 @@ def test_more_changes_than_the_tail_holds_are_committed_and_a_reader_of_an_old_c
 def test_a_reader_of_more_than_the_tail_holds_tells_its_lag_and_never_goes_back(large, monkeypatch):
     store, index, _ = large
     reading = open_lexical(store, writable=False)
-    put(store, *(entry(f"a{number}", "zirconium") for number in range(70)))
-    caught_up(reading, store)
-    known = reading.position()
-    assert known == store.position()
-    with monkeypatch.context() as patch:  # a commit that holds less than the reader's tail
-        patch.setattr(lexical_module, "TAIL_LIMIT", 10)
-        index.apply([change for change in store.changes(index.position()) if change.seq <= known - 20])
+    put(store, *(entry(f"a{number}", "zirconium") for number in range(50)))
+    with closing(Store(store.folder)) as before, before.snapshot():
+        slow = open_lexical(before)
+        put(store, *(entry(f"a{number}", "zirconium") for number in range(50, 70)))
+        caught_up(reading, store)
+        known = reading.position()
+        assert known == store.position() == before.position() + 20
+        with monkeypatch.context() as patch:  # a commit that holds less than the reader's tail
+            patch.setattr(lexical_module, "TAIL_LIMIT", 10)
+            caught_up(slow, before)
     put(store, *(entry(f"b{number}", "zirconium") for number in range(90)))
     caught_up(reading, store)
     assert known <= reading.position() < store.position()
