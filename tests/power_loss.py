@@ -93,6 +93,11 @@ class Disk:
             entry = None if kind in "md" else File() if kind == "c" else self.now[path]
             change = (kind, path, data.decode() if kind == "r" else path, entry)
             renamed(self.now, *change)
+            if kind == "r" and entry is None:  # a folder takes along what is not on the disk of it
+                self.pending = [
+                    (kind, inside(old, path, change[2]), inside(new, path, change[2]), of)
+                    for kind, old, new, of in self.pending
+                ]
             self.pending.append(change)
 
     def after_loss(self, target, rng, mode):
@@ -108,6 +113,11 @@ class Disk:
                     place.mkdir()
                 else:
                     place.write_bytes(names[path].after_loss(rng, mode))
+
+
+def inside(name, path, target):
+    """A name, where it lies in a folder that is called otherwise from now on."""
+    return target + name.removeprefix(path) if name.startswith(f"{path}/") else name
 
 
 def renamed(names, kind, path, target, entry):

@@ -21,7 +21,7 @@ from typing import Any
 
 import xxhash
 
-from searchidx.storage.files import is_writable, storage_errors
+from searchidx.storage.files import is_writable, storage_errors, sync_folder
 
 META = "meta.json"
 MANIFEST = "searchidx.json"
@@ -65,6 +65,7 @@ class Segments:
             with storage_errors(self.folder), suppress(FileNotFoundError):
                 shutil.rmtree(self._old, ignore_errors=True)
                 self.folder.rename(self._old)
+                sync_folder(self.folder.parent)
                 shutil.rmtree(self._old)
         else:
             self._mirror(None)
