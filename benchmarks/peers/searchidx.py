@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from peers.protocol import Passage, Peer, Query, main
@@ -39,10 +40,14 @@ class Bundled(Peer):
         self.index.close()
 
     def search(self, query: Query, k: int) -> list[str]:
-        return [hit.document.doc_id for hit in self.index.search(query.text, k)]
+        return self._found(query, k)
 
     def filtered(self, query: Query, k: int, source: str) -> list[str]:
-        return [hit.document.doc_id for hit in self.index.search(query.text, k, sources=[source])]
+        return self._found(query, k, sources=[source])
+
+    def _found(self, query: Query, k: int, **options: Any) -> list[str]:
+        """Copies as hits of their own: a hit would name them, and the others have no such thing."""
+        return [hit.document.doc_id for hit in self.index.search(query.text, k, all_copies=True, **options)]
 
     def add(self, passages: Sequence[Passage], vectors: np.ndarray) -> None:
         self.index.add(*map(self.document, passages))

@@ -40,16 +40,14 @@ def query_terms(
         known: which words are among them, as far as texts before this one told; it is filled in.
     """
     forms = {} if known is None else known
+    found = [(piece[0], piece) for piece in pieces]
+    for word in {word for word, _ in found if word not in forms}:
+        forms[word] = not wanted.isdisjoint(analyse(word))
     spans: list[Span] = []
-    for piece in pieces:
-        word = piece[0]
-        if word not in forms:
-            forms[word] = not wanted.isdisjoint(analyse(word))
-        if forms[word]:
-            start, end = piece.span()
-            if spans and start < spans[-1][1]:
-                start = spans.pop()[0]
-            spans.append((start, end))
+    for start, end in [piece.span() for word, piece in found if forms[word]]:
+        if spans and start < spans[-1][1]:
+            start = spans.pop()[0]
+        spans.append((start, end))
     return tuple(spans)
 
 
