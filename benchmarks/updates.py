@@ -79,6 +79,7 @@ class Updates:
         self._rng = np.random.default_rng(6)
         with closing(Store(path)) as store:
             names = store.all_doc_ids()
+            self._run = str(store.position()).translate(_LETTERS)  # words of an earlier run may be there
         self._names = [names[number] for number in self._rng.permutation(len(names))]
         self._alive: list[tuple[str, str]] = []  # what was replaced or added, and its word
         self.path, self.last = path, ("", "", False)
@@ -98,7 +99,7 @@ class Updates:
     def one(self) -> None:
         """The next update."""
         done = len(self.found)
-        kind, word = KINDS[done % len(KINDS)], f"zq{str(done).translate(_LETTERS)}x"
+        kind, word = KINDS[done % len(KINDS)], f"zq{self._run}z{str(done).translate(_LETTERS)}x"
         if kind == "remove":
             name, word = self._alive.pop(self._rng.integers(len(self._alive)))
         else:
