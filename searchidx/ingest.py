@@ -197,7 +197,6 @@ class Ingest:
             self._bytes["done"] += size if source.web is None else 0
             self._batch.sources += [(source, content, "")] if source.web else []  # for its new validators
             return
-        self._preparation.expect(size)
         first_failure, failures = "", 0
         found = replace(source, uri=source.web.address) if source.web else source  # after redirects
         shared = formats.is_shared(source.media_type, self._furniture)

@@ -77,12 +77,6 @@ class Preparation:
         self._documents: Sequence[Document] = ()
         self._asked = False
 
-    def expect(self, characters: int) -> None:
-        """Start the second process at once where so many are to come."""
-        if characters > self._patience:
-            self._patience = 0.0
-            self._helper.ready()
-
     def begin(self, documents: Sequence[Document]) -> None:
         """Take a batch; the one before must have been fetched by ``result``."""
         self._documents, self._asked = documents, False

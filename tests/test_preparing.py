@@ -103,14 +103,6 @@ def test_a_short_run_starts_no_second_process(encoder):
     assert "_helper" not in preparation.__dict__
 
 
-@pytest.mark.parametrize(("cores", "characters", "starts"), [(2, 10**9, True), (2, 10, False), (1, 10**9, False)])
-def test_a_long_run_that_is_expected_starts_a_second_process_at_once(encoder, cores, characters, starts):
-    preparation = Preparation(encoder, 200, cores=cores)
-    preparation.expect(characters)
-    assert ("_helper" in preparation.__dict__) == starts
-    preparation.close()
-
-
 def test_one_core_starts_no_second_process(encoder, monkeypatch):
     monkeypatch.setattr(preparing, "LONG_RUN", 0)
     preparation = Preparation(encoder, 200, cores=1)
