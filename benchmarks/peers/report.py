@@ -137,7 +137,8 @@ def draw(results: Sequence[Result], path: Path) -> None:
             values = [value for _, value in known]
             axes.set_xscale("log")
             axes.set_xlim(min(values) / 2, max(values) * 4)
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=5))
+            steps = (1.0,) if max(values) > 300 * min(values) else (1.0, 3.0)
+            axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=5))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
             axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(True, axis="y", color="#e4e4e4")
