@@ -165,6 +165,17 @@ def test_a_store_that_is_no_database_is_refused(tmp_path, content):
         Index.open(tmp_path / "bad")
 
 
+def test_damage_that_sqlite_quotes_in_its_message_is_told_as_damage(tmp_path):
+    with Index.create(tmp_path / "i") as index:
+        index.add(Document("a", "The harbour was closed."))
+    raw = (tmp_path / "i" / "store.db").read_bytes()
+    assert b"CREATE TABLE" in raw
+    (tmp_path / "i" / "store.db").write_bytes(raw.replace(b"CREATE TABLE", b"CREATE T\x8aBLE", 1))
+    with pytest.raises(searchidx.IndexCorrupted, match=r"is damaged \(its text is no UTF-8\).*--salvage"):
+        Index.open(tmp_path / "i")
+    assert [document.doc_id for document in Index.salvage(tmp_path / "i")] == ["a"]
+
+
 def test_a_damaged_store_is_detected_or_harmless_and_never_a_wrong_answer(tmp_path):
     """Flip bits all over the database: every answer is the right one, or an error that names the damage."""
     whole = (FIXTURES / "format-1" / "store.db").read_bytes()

@@ -96,6 +96,8 @@ class Database:
                 if self._process != os.getpid():
                     self._reopen()
                 yield
+            except UnicodeDecodeError as error:  # of SQLite's message, which quotes what is damaged
+                raise self._corrupted("its text is no UTF-8") from error
             except sqlite3.ProgrammingError as error:
                 raise StorageError(f"{self.folder} is closed: open it again") from error
             except sqlite3.DatabaseError as error:
