@@ -264,9 +264,7 @@ def _hits(found: _Found, store: Store, encoder: Encoder | None) -> list[Hit]:
         legs = {name: said[ids[0]] for name, said in found.legs.items() if ids[0] in said}
         others = tuple(passages[i][0] for i in ids[1:] if i in passages)
         citation = cite(passage, document)
-        copies = (
-            _copies(found.stories[ids[0]], document.doc_id, found.condition, store) if ids[0] in found.stories else ()
-        )
+        copies = _copies(found.stories.get(ids[0]), document.doc_id, found.condition, store)
         rank, merged = len(hits) + 1, group[0][1]
         hits.append(
             Hit(rank, score, merged, passage, document, legs, citation, others=others, parts=parts, copies=copies)

@@ -166,11 +166,7 @@ def _explain(error: BaseException) -> tuple[int, str]:
         return 2, f"error: {_usage(error)}"
     if isinstance(error, SearchIdxError):
         return 1, f"error: {error}"
-    if (
-        isinstance(error, MemoryError)
-        or "Cannot allocate memory" in str(error)
-        or "failed to map segment" in str(error)
-    ):
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY):
         return 1, "error: there is not enough memory; what was finished is kept: make room and run the same again"
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
